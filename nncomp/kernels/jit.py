@@ -1,0 +1,128 @@
+"""The only decorator of the kernels: compiled on first use, without the GIL, cached so that nothing stale is ever run.
+
+Numba's own disk cache looks at one source file, so it serves stale code after an edit in another; it breaks for good on a
+truncated file; and its index can pair one process's entry with another's. Here an entry is one file whose name is the hash
+of everything its machine code depends on: all kernel sources, the versions, the flags, the processor, the signature. Its
+first 32 bytes are the checksum of the rest. A file that is missing, broken or unreadable means compiling again.
+"""
+
+import hashlib
+import pickle
+import sys
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+import numpy
+from numba.core import config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.serialize import dumps
+from numba.misc.appdirs import AppDirs
+
+
+KERNELS = Path(__file__).parent
+
+
+def compiled(function: Callable, *, fastmath: frozenset[str] = frozenset()) -> Callable:
+    """Compile `function` on its first call; `fastmath` names the liberties LLVM may take (never NaN or infinity).
+
+    >>> add = compiled(lambda a, b: a + b)
+    >>> add(1, 2)
+    3
+    """
+    if config.DISABLE_JIT:
+        return function
+    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
+    if Path(function.__code__.co_filename).parent == KERNELS:  # the stamp vouches for these sources only
+        dispatcher._cache = KernelCache(function)
+    return dispatcher
+
+
+@cache
+def stamp() -> str:
+    """Hash of what every kernel's machine code depends on besides its own signature and processor."""
+    digest = hashlib.sha256()
+    for source in sorted(KERNELS.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    versions = (sys.version, numpy.__version__, numba.__version__, llvmlite.__version__)
+    digest.update(repr((versions, config.BOUNDSCHECK, str(config.OPT), config.DEBUGINFO_DEFAULT)).encode())
+    return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """`NUMBA_CACHE_DIR` if set, else the user's own cache folder: the entries are pickles, never share them."""
+    return Path(config.CACHE_DIR or AppDirs(appname="nncomp", appauthor=False).user_cache_dir) / "nncomp-kernels"
+
+
+class KernelCache(FunctionCache):
+    """Numba's cache protocol over `EntryFiles`; failing to store is no error."""
+
+    def __init__(self, function: Callable) -> None:
+        self._name = repr(function)
+        self._py_func = function
+        self._impl = _Impl(function)
+        self._cache_path = str(cache_folder())
+        self._cache_file = EntryFiles(cache_folder(), function)
+        self.enable()
+
+    def _load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super()._load_overload(sig, target_context)
+        except Exception:  # an entry that passes its checksum and still does not load: compile anew
+            return None
+
+
+class _Impl(CompileResultCacheImpl):
+    """How a compiled function becomes bytes (Numba's way), and where they go (ours)."""
+
+    def __init__(self, function: Callable) -> None:
+        self._lineno = function.__code__.co_firstlineno
+        self._locator = _Locator()
+
+
+class _Locator:
+    _py_file = __file__
+
+    def ensure_cache_path(self) -> None:
+        """Nothing to prepare: `EntryFiles.save` makes the folder."""
+
+
+class EntryFiles:
+    """One checksummed file per compiled signature, written whole or not at all."""
+
+    def __init__(self, folder: Path, function: Callable) -> None:
+        self.folder, self.function = folder, function
+
+    def path(self, key: Any) -> Path:
+        code = self.function.__code__
+        name = repr((stamp(), code.co_filename, self.function.__qualname__, code.co_firstlineno, key))
+        return self.folder / f"{self.function.__name__.strip('<>')}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+    def load(self, key: Any) -> Any:
+        try:
+            entry = self.path(key).read_bytes()
+        except OSError:
+            return None
+        if hashlib.sha256(entry[32:]).digest() != entry[:32]:
+            return None
+        return pickle.loads(entry[32:])
+
+    def save(self, key: Any, data: Any) -> None:
+        payload = dumps(data)
+        path = self.path(key)
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+        with suppress(OSError):  # a read-only or full disk: the kernel runs all the same
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def flush(self) -> None:
+        """Entries never grow stale, so there is nothing to empty."""

@@ -1,0 +1,7 @@
+"""Pruning on plain arrays: weights -> scores -> mask. Masks are boolean, True = kept."""
+
+from nncomp.prune.masks import keep_above, keep_globally, keep_largest, keep_rows
+from nncomp.prune.schedules import constant, cubic
+from nncomp.prune.scores import magnitude, row_l1
+
+__all__ = ["constant", "cubic", "keep_above", "keep_globally", "keep_largest", "keep_rows", "magnitude", "row_l1"]

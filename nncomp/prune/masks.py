@@ -1,0 +1,64 @@
+"""Which weights stay: scores in, boolean masks out, True = kept.
+
+A sparsity s of n weights prunes exactly `round(s n)` of them, halves to even (as torch.nn.utils.prune counts). Equal
+scores are ranked by position: of two, the later is pruned first, so that masks are nested across sparsities.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def pruned_count(n: int, sparsity: float) -> int:
+    """How many of n go: `round(sparsity n)`; a ValueError unless 0 <= sparsity <= 1."""
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"a sparsity is between 0 and 1, not {sparsity}")
+    return round(sparsity * n)
+
+
+def keep_largest(scores: np.ndarray, sparsity: float) -> np.ndarray:
+    """Keep all but the `round(sparsity n)` smallest of the n scores of one layer.
+
+    >>> keep_largest(np.array([[3.0, 1.0], [2.0, 1.0]]), sparsity=0.25)
+    array([[ True,  True],
+           [ True, False]])
+    """
+    if np.isnan(scores).any():
+        raise ValueError(f"scores of shape {scores.shape} hold NaN, which has no rank")
+    kept = scores.size - pruned_count(scores.size, sparsity)
+    mask = np.zeros(scores.size, bool)
+    mask[np.argsort(-scores.reshape(-1), kind="stable")[:kept]] = True
+    return mask.reshape(scores.shape)
+
+
+def keep_globally(scores: Sequence[np.ndarray], sparsity: float) -> list[np.ndarray]:
+    """As `keep_largest`, ranking the scores of all layers together; ties fall by layer, then position.
+
+    >>> keep_globally([np.array([[3.0, 1.0]]), np.array([[2.0], [0.5]])], sparsity=0.5)
+    [array([[ True, False]]), array([[ True],
+           [False]])]
+    """
+    together = keep_largest(np.concatenate([s.reshape(-1) for s in scores]), sparsity)
+    parts = np.split(together, np.cumsum([s.size for s in scores])[:-1])
+    return [part.reshape(s.shape) for part, s in zip(parts, scores)]
+
+
+def keep_above(scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Keep `score > threshold`, however many that are.
+
+    >>> keep_above(np.array([[3.0, 1.0]]), threshold=1.0)
+    array([[ True, False]])
+    """
+    if np.isnan(scores).any() or np.isnan(threshold):
+        raise ValueError(f"scores {scores.shape} or threshold {threshold} hold NaN, which is neither above nor below")
+    return scores > threshold
+
+
+def keep_rows(row_scores: np.ndarray, sparsity: float, columns: int) -> np.ndarray:
+    """Keep whole rows: all but the `round(sparsity rows)` smallest of `row_scores (rows, 1)`, as a mask (rows, columns).
+
+    >>> keep_rows(np.array([[3.0], [0.5]]), sparsity=0.5, columns=2)
+    array([[ True,  True],
+           [False, False]])
+    """
+    return np.repeat(keep_largest(row_scores, sparsity), columns, axis=1)

@@ -1,0 +1,29 @@
+"""Dynamic quantization: the grid is fitted to each input as it comes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nncomp.formats import Grid, PerRow, PerTensor, Uniform
+from nncomp.quantize.nearest import fit_grid
+from nncomp.quantize.ranges import Range, minmax
+
+
+@dataclass(frozen=True)
+class Dynamic:
+    """An input quantizer without calibration: a grid per row (each sample its own), or per tensor (the batch shares one).
+
+    >>> Dynamic(Uniform()).grid_for(np.array([[127.0, 1.0], [1.0, 254.0]])).scale
+    array([[1.],
+           [2.]])
+    """
+
+    format: Uniform
+    per: PerRow | PerTensor = PerRow()
+    ranges: Range = minmax
+
+    def grid_for(self, x: np.ndarray) -> Grid:
+        """The grid that covers `x (batch, features)`."""
+        if x.shape[0] == 0:
+            return Grid(self.format, np.ones((1, 1), x.dtype))
+        return fit_grid(x, self.format, self.per, self.ranges)
