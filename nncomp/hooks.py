@@ -1,0 +1,54 @@
+"""What can be done in the middle of a training, and the two classic regularizers done so."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nncomp.network import MLP
+
+
+class Hook:
+    """Called by `train` with its own working copy of the network, whose arrays may be changed in place.
+
+    `t` counts updates from 1 to the `total` that `before_training` announced.
+    """
+
+    def before_training(self, total: int, network: MLP) -> None:
+        """Once, before the first batch."""
+
+    def after_backward(self, t: int, network: MLP, gradients: list[tuple[np.ndarray, ...]]) -> None:
+        """Gradients, one tuple a layer as `network.params`, may be changed in place before the update."""
+
+    def after_update(self, t: int, network: MLP) -> None:
+        """After each update."""
+
+    def after_epoch(self, epoch: int, network: MLP, loss: float) -> None:
+        """After each epoch, from 1, with the mean loss of its batches."""
+
+
+@dataclass(frozen=True)
+class ClipGradients(Hook):
+    """Scale all gradients by `limit / |g|` where their joint norm |g| exceeds `limit` (Pascanu et al. 2013, algorithm 1)."""
+
+    limit: float
+
+    def after_backward(self, t: int, network: MLP, gradients: list[tuple[np.ndarray, ...]]) -> None:
+        norm = np.sqrt(sum(float(np.vdot(g, g)) for layer in gradients for g in layer))
+        if norm > self.limit:
+            for layer in gradients:
+                for g in layer:
+                    g *= g.dtype.type(self.limit / norm)
+
+
+@dataclass(frozen=True)
+class MaxNorm(Hook):
+    """Scale each row of a dense weight back to the norm `limit` where it exceeds it (Srivastava et al. 2014, section 5.1)."""
+
+    limit: float
+
+    def after_update(self, t: int, network: MLP) -> None:
+        for layer in network.layers:
+            w = layer.weight.params[-1]
+            if w.shape == layer.weight.shape:
+                norm = np.linalg.norm(w, axis=1, keepdims=True)
+                w *= np.minimum(1, w.dtype.type(self.limit) / np.maximum(norm, np.finfo(w.dtype).tiny))

@@ -1,0 +1,148 @@
+"""One layer: `a = activation(norm(x W.T + bias))`, its inference, its forward pass in training and its backward pass.
+
+Calling a layer is inference, in integers where its weight and input allow it. `forward` and `backward` are for training:
+a quantized input is seen through its grid in floating point, and the gradient passes straight through where the grid
+does not saturate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
+
+from nncomp.activations import Activation, Identity
+from nncomp.formats import Grid
+from nncomp.norm import BatchNorm, NormSaved
+from nncomp.weights import Dense, Quantized, Sparse, Weight
+
+
+class InputQuantizer(Protocol):
+    """Where a layer's input grid comes from: a `Grid` is its own, `Dynamic` fits one to each batch."""
+
+    def grid_for(self, x: np.ndarray) -> Grid:
+        """The grid for the input `x (batch, in)`."""
+
+
+class LayerSaved(NamedTuple):
+    """What a layer's backward pass needs of its forward pass."""
+
+    dropped: np.ndarray | None  # the factor dropout put on each input: 0 or 1 / (1 - rate)
+    inside: np.ndarray | None  # where the input grid did not saturate
+    weight: Any
+    norm: NormSaved | None
+    z: np.ndarray  # before the activation
+    a: np.ndarray  # after it
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """`a = activation(norm(x W.T + bias))`, with x first laid on the `input` quantizer's grid if there is one."""
+
+    weight: Weight
+    bias: np.ndarray
+    activation: Activation = Identity()
+    norm: BatchNorm | None = None
+    input: InputQuantizer | None = None
+
+    def __post_init__(self) -> None:
+        outputs = self.weight.shape[0]
+        if self.bias.shape != (outputs,) or self.bias.dtype != self.weight.dtype:
+            raise ValueError(f"a bias is {self.weight.dtype} ({outputs},), not {self.bias.dtype} {self.bias.shape}")
+        if self.norm is not None and self.norm.gamma.shape != (outputs,):
+            raise ValueError(f"batch norm of {self.norm.gamma.size} features after {outputs} outputs")
+        if isinstance(self.input, Grid) and self.input.scale.shape != (1, 1):
+            raise ValueError(f"an input grid has one scale, not {self.input.scale.shape}")
+
+    @property
+    def params(self) -> tuple[np.ndarray, ...]:
+        """The trainable arrays: the weight's, the bias, the norm's."""
+        return (*self.weight.params, self.bias, *(self.norm.params if self.norm else ()))
+
+    def with_params(self, params: Sequence[np.ndarray]) -> Self:
+        """The same layer holding other `params`."""
+        n = len(self.weight.params)
+        norm = self.norm.with_params(tuple(params[n + 1 :])) if self.norm else None
+        return replace(self, weight=self.weight.with_params(tuple(params[:n])), bias=params[n], norm=norm)
+
+    def copied(self) -> Self:
+        """The same layer, sharing none of the arrays that training changes."""
+        layer = self.with_params([np.array(p, order="C") for p in self.params])
+        return layer if layer.norm is None else replace(layer, norm=layer.norm.copied())
+
+    @property
+    def integer(self) -> bool:
+        """Whether the layer multiplies integers: an integer weight with an input grid."""
+        return isinstance(self.weight, Quantized) and self.input is not None
+
+    @cached_property
+    def prepared(self) -> Weight:
+        """The weight as inference runs it; kept in memory beside the stored one where it differs."""
+        return self.weight if self.integer else self.weight.prepared()
+
+    def forget(self) -> None:
+        """Drop what was prepared: training calls this when it has changed the arrays in place."""
+        self.__dict__.pop("prepared", None)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        if self.input is None:
+            z = self.prepared.apply(x)
+        else:
+            grid = self.input.grid_for(x)
+            q = grid.encode(x)
+            z = self.weight.apply_codes(q, grid) if isinstance(self.weight, Quantized) else self.prepared.apply(grid.decode(q))
+        z += self.bias
+        return self.activation(z if self.norm is None else self.norm.apply(z))
+
+    def forward(
+        self, x: np.ndarray, dropout: float = 0.0, rng: np.random.Generator | None = None
+    ) -> tuple[np.ndarray, LayerSaved]:
+        """The output in training and what `backward` needs; `dropout` is the rate at which inputs are dropped."""
+        dropped = inside = norm_saved = None
+        if dropout:
+            dropped = _dropout_factors(x, dropout, rng)
+            x = x * dropped
+        if self.input is not None:
+            grid = self.input.grid_for(x)
+            inside = grid.inside(x)
+            x = grid.decode(grid.encode(x))
+        z, weight_saved = self.weight.forward(x)
+        z += self.bias
+        if self.norm is not None:
+            z, norm_saved = self.norm.forward(z)
+        a = self.activation.forward(z)
+        return a, LayerSaved(dropped, inside, weight_saved, norm_saved, z, a)
+
+    def backward(
+        self, saved: LayerSaved, da: np.ndarray, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
+        """Gradients at the layer's input and at its `params`, from the gradient `da` at its output."""
+        dz = self.activation.vjp(saved.z, saved.a, da)
+        dnorm: tuple[np.ndarray, ...] = ()
+        if self.norm is not None and saved.norm is not None:
+            dz, dnorm = self.norm.vjp(saved.norm, dz)
+        dx, dweight = self.weight.vjp(saved.weight, dz, need_dx)
+        if dx is not None and saved.inside is not None:
+            dx = dx * saved.inside
+        if dx is not None and saved.dropped is not None:
+            dx = dx * saved.dropped
+        return dx, (*dweight, dz.sum(axis=0), *dnorm)
+
+    def folded(self) -> Self:
+        """The layer without its norm, which has become part of weight and bias: the same function."""
+        if self.norm is None:
+            return self
+        if not isinstance(self.weight, Dense | Sparse):
+            raise ValueError(f"batch norm folds into float weights, not {type(self.weight).__name__}: fold before quantizing")
+        a, b = self.norm.affine()
+        rows = a[:, None] if isinstance(self.weight, Dense) else a[self.weight.rows]
+        weight = self.weight.with_params((self.weight.params[0] * rows,))
+        return replace(self, weight=weight, bias=a * self.bias + b, norm=None)
+
+
+def _dropout_factors(x: np.ndarray, rate: float, rng: np.random.Generator | None) -> np.ndarray:
+    """0 with probability `rate`, else 1 / (1 - rate), so that the expected input is unchanged (Srivastava et al. 2014)."""
+    if not 0 <= rate < 1 or rng is None:
+        raise ValueError(f"dropout needs a rate from 0 to below 1 and a generator, not {rate} and {rng}")
+    return (rng.random(x.shape, dtype=np.float32) >= rate).astype(x.dtype) / x.dtype.type(1 - rate)

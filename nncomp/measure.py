@@ -1,0 +1,89 @@
+"""What a network costs and how well it does: bytes, multiply-adds, accuracy, agreement, latency."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from nncomp.data import Split
+from nncomp.layer import Linear
+from nncomp.network import MLP
+from nncomp.weights import Quantized, Weight
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Sizes of a layer or, added up, of a network.
+
+    `parameters`: entries of the weight matrices and biases, kept or not. `nonzeros`: of them, those that are not 0.
+    `stored`: bytes of everything the file holds. `resident`: bytes in memory to run, with what layers prepare.
+    `multiply_adds`: with kept weights, for one sample.
+    """
+
+    parameters: int = 0
+    nonzeros: int = 0
+    stored: int = 0
+    resident: int = 0
+    multiply_adds: int = 0
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Stored bits for each parameter of the dense network."""
+        return 8 * self.stored / self.parameters
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(*(a + b for a, b in zip(vars(self).values(), vars(other).values())))
+
+
+def layer_cost(layer: Linear) -> Cost:
+    """The cost of one layer.
+
+    >>> layer_cost(MLP.init([3, 2]).layers[0])
+    Cost(parameters=8, nonzeros=6, stored=32, resident=32, multiply_adds=6)
+    """
+    extra = sum(getattr(part, "nbytes", 0) for part in (layer.norm, layer.input))
+    stored = layer.weight.nbytes + layer.bias.nbytes + extra
+    prepared = 0 if layer.prepared is layer.weight else layer.prepared.nbytes
+    nonzeros = np.count_nonzero(layer.weight.dense()) + np.count_nonzero(layer.bias)
+    parameters = layer.weight.shape[0] * (layer.weight.shape[1] + 1)
+    return Cost(parameters, int(nonzeros), stored, stored + prepared, layer.weight.multiply_adds)
+
+
+def network_cost(network: MLP) -> Cost:
+    """The sum over the layers."""
+    return sum((layer_cost(layer) for layer in network.layers), Cost())
+
+
+def predictions(network: MLP, x: np.ndarray, batch: int = 1000) -> np.ndarray:
+    """The class of the largest output for each sample, computed `batch` at a time."""
+    return np.concatenate([network(x[i : i + batch]).argmax(axis=1) for i in range(0, len(x), batch)])
+
+
+def accuracy(network: MLP, split: Split) -> float:
+    """The fraction of samples classified as labelled."""
+    return float(np.mean(predictions(network, split.x) == split.y))
+
+
+def agreement(a: MLP, b: MLP, x: np.ndarray) -> float:
+    """The fraction of samples that two networks put in the same class, right or wrong."""
+    return float(np.mean(predictions(a, x) == predictions(b, x)))
+
+
+def latency(network: MLP, batch: int, runs: int = 30) -> float:
+    """Median seconds of one call on `batch` samples of noise, after a call that compiles and prepares."""
+    x = np.random.default_rng(0).random((batch, network.sizes[0])).astype(network.dtype)
+    network(x)
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        network(x)
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds))
+
+
+def form(weight: Weight) -> str:
+    """How a weight is kept, in words: `dense float32`, `sparse int8`, ..."""
+    if isinstance(weight, Quantized):
+        layout = "dense" if isinstance(weight.codes, np.ndarray) else "sparse"
+        return f"{layout} {'' if weight.grid.format.signed else 'u'}int{weight.grid.format.bits}"
+    return f"{type(weight).__name__.lower()} {weight.dtype}"

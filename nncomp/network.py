@@ -1,0 +1,137 @@
+"""The network: layers in turn, a forward pass that keeps a tape, and the backward pass along it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from nncomp.activations import Activation, Identity, ReLU
+from nncomp.init import he
+from nncomp.layer import LayerSaved, Linear
+from nncomp.norm import BatchNorm
+from nncomp.weights import Dense
+
+
+@dataclass(frozen=True, eq=False)
+class MLP:
+    """A multilayer perceptron: layers applied in turn.
+
+    >>> network = MLP.init([2, 3, 1], seed=0)
+    >>> network(np.ones((4, 2), np.float32)).shape
+    (4, 1)
+    """
+
+    layers: tuple[Linear, ...]
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise ValueError("a network has at least one layer")
+        for before, after in zip(self.layers, self.layers[1:]):
+            if before.weight.shape[0] != after.weight.shape[1]:
+                raise ValueError(f"{before.weight.shape[0]} outputs are followed by {after.weight.shape[1]} inputs")
+
+    @classmethod
+    def init(
+        cls,
+        sizes: Sequence[int],
+        activation: Activation = ReLU(),
+        init: Callable[[np.random.Generator, int, int], np.ndarray] = he,
+        norm: bool = False,
+        seed: int = 0,
+        dtype: np.dtype | type = np.float32,
+    ) -> Self:
+        """A dense network with random weights; `sizes` runs from inputs to outputs; the last layer gives logits."""
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise ValueError(f"sizes run from inputs to outputs, each at least 1, not {list(sizes)}")
+        rng = np.random.default_rng(seed)
+        last = len(sizes) - 2
+        return cls(
+            tuple(
+                Linear(
+                    Dense(init(rng, outputs, inputs).astype(dtype)),
+                    np.zeros(outputs, dtype),
+                    Identity() if i == last else activation,
+                    BatchNorm.init(outputs, dtype) if norm and i != last else None,
+                )
+                for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:]))
+            )
+        )
+
+    @property
+    def sizes(self) -> list[int]:
+        """Widths from inputs to outputs."""
+        return [self.layers[0].weight.shape[1], *(layer.weight.shape[0] for layer in self.layers)]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The floating dtype of the first layer, which inputs are cast to."""
+        return self.layers[0].weight.dtype
+
+    @property
+    def params(self) -> list[tuple[np.ndarray, ...]]:
+        """The trainable arrays of each layer."""
+        return [layer.params for layer in self.layers]
+
+    def with_params(self, params: Sequence[Sequence[np.ndarray]]) -> Self:
+        """The same network holding other `params`."""
+        return replace(self, layers=tuple(layer.with_params(p) for layer, p in zip(self.layers, params, strict=True)))
+
+    def copied(self) -> Self:
+        """The same network, sharing none of the arrays that training changes."""
+        return self.with_layers(Linear.copied)
+
+    def with_layers(self, change: Callable[[Linear], Linear]) -> Self:
+        """The network with every layer changed."""
+        return replace(self, layers=tuple(change(layer) for layer in self.layers))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """The outputs `(batch, classes)` for floats `x (batch, features)`, cast to the network's dtype."""
+        x = self.check(x)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def check(self, x: np.ndarray) -> np.ndarray:
+        """`x` in the network's dtype; a ValueError unless it is floats of shape (batch, features)."""
+        x = np.asarray(x)
+        if x.ndim != 2 or x.shape[1] != self.sizes[0] or not np.issubdtype(x.dtype, np.floating):
+            raise ValueError(f"inputs are floats (batch, {self.sizes[0]}), not {x.dtype} of shape {x.shape}")
+        return x.astype(self.dtype, copy=False)
+
+
+def forward(
+    network: MLP, x: np.ndarray, dropout: Sequence[float] = (), rng: np.random.Generator | None = None
+) -> tuple[np.ndarray, list[LayerSaved]]:
+    """The outputs and the tape, one entry a layer; `tape[i].a` is the output of layer i.
+
+    `dropout`: the rate at which the inputs of each layer are dropped, drawn from `rng`; none if empty.
+    """
+    x = network.check(x)
+    tape = []
+    for layer, rate in zip(network.layers, dropout or [0.0] * len(network.layers), strict=True):
+        x, saved = layer.forward(x, rate, rng)
+        tape.append(saved)
+    return x, tape
+
+
+def backward(
+    network: MLP, tape: list[LayerSaved], gradients: Mapping[int, np.ndarray]
+) -> list[tuple[np.ndarray, ...]]:
+    """Gradients at `network.params`, given those at the outputs of any of the layers.
+
+    `gradients[i]` is the loss's gradient at the output of layer i; the last layer's is `gradients[len(layers) - 1]`.
+    """
+    outside = [i for i in gradients if not 0 <= i < len(tape)]
+    if outside:
+        raise ValueError(f"gradients for layers {outside} of a network with {len(tape)} layers")
+    da: np.ndarray | None = None
+    out: list[tuple[np.ndarray, ...]] = []
+    for i in reversed(range(len(tape))):
+        given = gradients.get(i)
+        total = given if da is None else da if given is None else da + given
+        if total is None:
+            total = np.zeros_like(tape[i].a)
+        da, dparams = network.layers[i].backward(tape[i], total, need_dx=i > 0)
+        out.append(dparams)
+    return out[::-1]

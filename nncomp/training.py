@@ -1,0 +1,143 @@
+"""The training loop: shuffled batches, a loss, the backward pass, an update; on a private copy of the network."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from nncomp.data import Split
+from nncomp.hooks import Hook
+from nncomp.losses import cross_entropy
+from nncomp.network import MLP, backward, forward
+from nncomp.optim import Adam, Constant, Optimizer, Schedule
+
+
+class Batch(NamedTuple):
+    """Samples, their targets, and their positions in the training split (for teacher outputs computed beforehand)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    index: np.ndarray
+
+
+class Objective(Protocol):
+    """A training loss: the outputs of every layer and the batch in, `(loss, gradients at layer outputs)` out.
+
+    `params` are arrays of its own that train along with the network's; their gradients come third.
+    """
+
+    @property
+    def params(self) -> tuple[np.ndarray, ...]:
+        """Trainable arrays of the loss itself."""
+
+    def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
+        """The same loss holding other `params`."""
+
+    def __call__(
+        self, outputs: list[np.ndarray], batch: Batch
+    ) -> tuple[float, dict[int, np.ndarray], tuple[np.ndarray, ...]]:
+        """The loss, its gradient at the output of each layer it looks at, and at `params`."""
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """The objective of labelled data: `loss(logits, labels) -> (loss, dlogits)`."""
+
+    loss: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]] = cross_entropy
+
+    params = ()
+
+    def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
+        return self
+
+    def __call__(
+        self, outputs: list[np.ndarray], batch: Batch
+    ) -> tuple[float, dict[int, np.ndarray], tuple[np.ndarray, ...]]:
+        loss, gradient = self.loss(outputs[-1], batch.y)
+        return loss, {len(outputs) - 1: gradient}, ()
+
+
+def train(
+    network: MLP,
+    data: Split,
+    loss: Objective = Supervised(),
+    optimizer: Optimizer = Adam(),
+    *,
+    epochs: int = 10,
+    batch: int = 100,
+    schedule: Schedule = Constant(),
+    dropout: Sequence[float] = (),
+    hooks: Sequence[Hook] = (),
+    validation: Split | None = None,
+    patience: int | None = None,
+    seed: int = 0,
+    threads: int = 1,
+) -> MLP:
+    """A trained copy of `network`; the given one is unchanged.
+
+    Each epoch goes once through `data` in batches of `batch`, in an order drawn by `seed`; a last batch that is smaller
+    counts too. `dropout` is one rate per layer, for its inputs. With `patience`, training stops after that many epochs
+    without a higher accuracy on `validation`, and the best network is returned. The BLAS library runs on `threads`
+    threads meanwhile: the same number gives the same bits.
+
+    >>> x, y = np.eye(2, dtype=np.float32), np.array([0, 1])
+    >>> network = train(MLP.init([2, 2]), Split(x, y), optimizer=Adam(rate=0.1), epochs=50)
+    >>> network(x).argmax(axis=1)
+    array([0, 1])
+    """
+    if epochs < 1 or batch < 1:
+        raise ValueError(f"at least one epoch and one sample a batch, not {epochs} and {batch}")
+    if patience is not None and validation is None:
+        raise ValueError("stopping early needs a validation split")
+    rng = np.random.default_rng(seed)
+    network = network.copied()
+    loss = loss.with_params(tuple(p.copy() for p in loss.params))
+    x = network.check(data.x)
+    params = [*chain.from_iterable(network.params), *loss.params]
+    state = optimizer.init(params)
+    steps = -(-len(data) // batch)
+    best, best_accuracy, since = network, -1.0, 0
+    for hook in hooks:
+        hook.before_training(epochs * steps, network)
+    with threadpool_limits(threads, "blas"):
+        for epoch in range(epochs):
+            order = rng.permutation(len(data))
+            total = 0.0
+            for step in range(steps):
+                t = epoch * steps + step + 1
+                index = order[step * batch : (step + 1) * batch]
+                value, gradients, dloss = _gradients(network, loss, Batch(x[index], data.y[index], index), dropout, rng)
+                for hook in hooks:
+                    hook.after_backward(t, network, gradients)
+                factor = schedule((t - 1) / (epochs * steps))
+                optimizer.update(params, [*chain.from_iterable(gradients), *dloss], state, t, factor)
+                for layer in network.layers:
+                    layer.forget()
+                for hook in hooks:
+                    hook.after_update(t, network)
+                total += value * len(index)
+            for hook in hooks:
+                hook.after_epoch(epoch + 1, network, total / len(data))
+            if patience is not None and validation is not None:
+                snapshot = network.copied()
+                accuracy = float(np.mean(snapshot(validation.x).argmax(axis=1) == validation.y))
+                since = 0 if accuracy > best_accuracy else since + 1
+                if since == 0:
+                    best, best_accuracy = snapshot, accuracy
+                if since >= patience:
+                    break
+    return network.copied() if patience is None else best
+
+
+def _gradients(
+    network: MLP, loss: Objective, batch: Batch, dropout: Sequence[float], rng: np.random.Generator
+) -> tuple[float, list[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]:
+    _, tape = forward(network, batch.x, dropout, rng)
+    value, at_outputs, dloss = loss([saved.a for saved in tape], batch)
+    for layer, saved in zip(network.layers, tape):
+        if layer.norm is not None and saved.norm is not None:
+            layer.norm.track(saved.norm)
+    return value, backward(network, tape, at_outputs), dloss

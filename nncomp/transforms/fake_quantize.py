@@ -1,0 +1,56 @@
+"""Straight-through fake quantization: train a weight as it will be stored."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from nncomp.formats import Grid, PerRow, Uniform
+from nncomp.formats.granularity import Granularity
+from nncomp.quantize.nearest import fit_grid
+from nncomp.quantize.ranges import Range, minmax
+from nncomp.weights import Dense, Quantized, Sparse
+
+
+@dataclass(frozen=True, eq=False)
+class FakeQuantize:
+    """`w' = decode(encode(w))` on the grid fitted to the current w; ships as `Quantized`.
+
+    The gradient is the clipped straight-through estimator (Bengio et al. 2013; Jacob et al. 2018, section 3): `dw = g`
+    where encoding does not saturate, 0 where it does. It is the true derivative of the surrogate `w + r` inside and of
+    a constant outside, with the rounding residue `r = w' - w` and the grid held constant. `mask`: True where a weight
+    is kept; the others are 0, get no gradient, and are absent from the stored codes.
+    """
+
+    format: Uniform = Uniform()
+    per: Granularity = PerRow()
+    ranges: Range = minmax
+    mask: np.ndarray | None = None
+
+    def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
+        return ()
+
+    def _kept(self, w: np.ndarray) -> np.ndarray:
+        return w if self.mask is None else np.where(self.mask, w, 0)
+
+    def _grid(self, w: np.ndarray) -> Grid:
+        return fit_grid(self._kept(w), self.format, self.per, self.ranges)
+
+    def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        grid = self._grid(w)
+        kept = self._kept(w)
+        passes = grid.inside(kept) if self.mask is None else grid.inside(kept) & self.mask
+        effective = grid.decode(grid.encode(kept))
+        return self._kept(effective), passes
+
+    def vjp(
+        self, p: tuple[np.ndarray, ...], saved: np.ndarray, g: np.ndarray
+    ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        return (), np.where(saved, g, 0)
+
+    def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Quantized:
+        weight = Dense(w) if self.mask is None else Sparse.from_dense(w, self.mask)
+        return Quantized.encoded(weight, self._grid(w))
+
+    def masked(self, mask: np.ndarray) -> Self:
+        return replace(self, mask=mask if self.mask is None else self.mask & mask)

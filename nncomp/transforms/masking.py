@@ -1,0 +1,34 @@
+"""A fixed mask on a weight that trains."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from nncomp.weights import Sparse
+from nncomp.weights.protocol import check_mask
+
+
+@dataclass(frozen=True, eq=False)
+class Masked:
+    """`w' = mask * w`, `dw = mask * g`: pruned weights are 0 and get no gradient; ships as `Sparse`."""
+
+    mask: np.ndarray
+
+    def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
+        return ()
+
+    def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, None]:
+        check_mask(w.shape, self.mask)  # type: ignore[arg-type]
+        return np.where(self.mask, w, 0), None
+
+    def vjp(
+        self, p: tuple[np.ndarray, ...], saved: None, g: np.ndarray
+    ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        return (), np.where(self.mask, g, 0)
+
+    def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Sparse:
+        return Sparse.from_dense(w, self.mask)
+
+    def masked(self, mask: np.ndarray) -> Self:
+        return replace(self, mask=self.mask & mask)

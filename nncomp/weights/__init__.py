@@ -1,0 +1,9 @@
+"""The linear map of a matrix, kept in different forms: the network never learns which."""
+
+from nncomp.weights.dense import Dense
+from nncomp.weights.latent import Latent
+from nncomp.weights.protocol import Weight
+from nncomp.weights.quantized import Quantized
+from nncomp.weights.sparse import Sparse
+
+__all__ = ["Dense", "Latent", "Quantized", "Sparse", "Weight"]

@@ -1,0 +1,101 @@
+"""A float weight seen through a differentiable transform while it is being trained."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from nncomp.weights.dense import Dense
+from nncomp.weights.protocol import Weight, check_input
+
+
+class Transform(Protocol):
+    """A differentiable function of a latent weight w (out, in) and of its own trainable arrays p."""
+
+    def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The p to start from."""
+
+    def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, Any]:
+        """The effective weight w' (out, in), and what `vjp` needs."""
+
+    def vjp(
+        self, p: tuple[np.ndarray, ...], saved: Any, g: np.ndarray
+    ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """`(dp, dw)` from the gradient g at w'."""
+
+    def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Weight:
+        """The form to ship; its `dense()` is w' bit for bit."""
+
+    def masked(self, mask: np.ndarray) -> "Transform":
+        """The transform whose w' is 0 where `mask` is False."""
+
+
+@dataclass(frozen=True, eq=False)
+class Latent:
+    """`W = transform.forward(p, w)`. Its gradient is at p and w; `store` turns it into the form that ships."""
+
+    transform: Transform
+    p: tuple[np.ndarray, ...]
+    w: np.ndarray
+
+    def __post_init__(self) -> None:
+        Dense(self.w)  # the same demands on shape and dtype
+
+    @classmethod
+    def of(cls, transform: Transform, w: np.ndarray) -> Self:
+        """`w (out, in)` behind `transform`, with the transform's own start for p."""
+        return cls(transform, transform.init(w), w)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.w.shape  # type: ignore[return-value]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.w.dtype
+
+    @property
+    def nbytes(self) -> int:
+        return self.w.nbytes + sum(p.nbytes for p in self.p) + sum(
+            field.nbytes for field in vars(self.transform).values() if isinstance(field, np.ndarray)
+        )
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.w.size
+
+    @property
+    def params(self) -> tuple[np.ndarray, ...]:
+        return (*self.p, self.w)
+
+    def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
+        return replace(self, p=tuple(params[:-1]), w=params[-1])
+
+    def dense(self) -> np.ndarray:
+        return self.transform.forward(self.p, self.w)[0]
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        return self.forward(x)[0]
+
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
+        check_input(self, x)
+        effective, saved = self.transform.forward(self.p, self.w)
+        return x @ effective.T, (x, effective, saved)
+
+    def vjp(
+        self, saved: Any, dy: np.ndarray, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
+        """The gradient of the effective weight, `g = dy.T x`, handed to the transform."""
+        x, effective, inner = saved
+        dp, dw = self.transform.vjp(self.p, inner, dy.T @ x)
+        return (dy @ effective if need_dx else None), (*dp, dw)
+
+    def masked(self, mask: np.ndarray) -> Self:
+        return replace(self, transform=self.transform.masked(mask))
+
+    def prepared(self) -> Dense:
+        return Dense(self.dense())
+
+    def store(self) -> Weight:
+        """The form to ship: `store().dense()` equals `dense()` bit for bit."""
+        return self.transform.store(self.p, self.w)

@@ -1,0 +1,158 @@
+"""Integer codes on a uniform grid: dense codes or sparse ones, decoded for float inputs, exact with integer inputs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from nncomp.formats import Grid
+from nncomp.kernels.int8 import int8_matmul, int8_matmul_reference
+from nncomp.kernels.sparse import sparse_int8_matmul, sparse_int8_matmul_reference
+from nncomp.weights.dense import Dense
+from nncomp.weights.protocol import check_mask, check_shape
+from nncomp.weights.sparse import Sparse
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """`W = (codes - zero_point) * scale`, where codes are kept; a weight absent from sparse codes is exactly 0.
+
+    `codes`: an integer array (out, in) or a `Sparse` of such integers; `grid`: what they stand for. The scales are the
+    trainable parameters: fine-tuning a quantized network moves them and leaves the codes.
+
+    >>> from nncomp.formats import Uniform
+    >>> grid = Grid(Uniform(), np.array([[0.5]]))
+    >>> Quantized(np.array([[4, -2]], np.int8), grid).dense()
+    array([[ 2., -1.]])
+    """
+
+    codes: np.ndarray | Sparse
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        check_shape(self.codes.shape)
+        if self.codes.dtype != self.grid.format.dtype:
+            raise ValueError(f"codes of {self.grid.format} are {self.grid.format.dtype}, not {self.codes.dtype}")
+        self.grid.check(self.codes.shape)
+        low, high = self.grid.format.qmin, self.grid.format.qmax
+        if self._kept.size and (self._kept.min() < low or self._kept.max() > high):
+            raise ValueError(f"codes from {self._kept.min()} to {self._kept.max()} leave {self.grid.format}: {low} to {high}")
+
+    @classmethod
+    def encoded(cls, weight: Dense | Sparse, grid: Grid) -> Self:
+        """The weight rounded to the grid, its pattern kept."""
+        codes = grid.encode(weight.dense())
+        return cls(Sparse.from_dense(codes, weight.mask) if isinstance(weight, Sparse) else codes, grid)
+
+    @property
+    def _kept(self) -> np.ndarray:
+        return self.codes.values if isinstance(self.codes, Sparse) else self.codes
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.codes.shape  # type: ignore[return-value]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.grid.scale.dtype
+
+    @property
+    def nbytes(self) -> int:
+        return self.codes.nbytes + self.grid.nbytes
+
+    @property
+    def multiply_adds(self) -> int:
+        return self._kept.size
+
+    @property
+    def params(self) -> tuple[np.ndarray, ...]:
+        return (self.grid.scale,)
+
+    def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
+        return replace(self, grid=replace(self.grid, scale=params[0]))
+
+    def _per_code(self, block_values: np.ndarray) -> np.ndarray:
+        """One value per block -> one per code, or an array that broadcasts so."""
+        if not isinstance(self.codes, Sparse):
+            return self.grid.spread(block_values, self.shape[1])
+        row = self.codes.rows if block_values.shape[0] > 1 else 0
+        return block_values[row, self._block_of(self.codes.columns)]
+
+    def _block_of(self, columns: np.ndarray) -> np.ndarray | int:
+        return 0 if self.grid.group is None else columns // self.grid.group
+
+    @property
+    def _steps(self) -> np.ndarray:
+        """codes - zero_point, in floating point."""
+        return self._kept.astype(self.dtype) - self._per_code(self.grid.zeros.astype(self.dtype))
+
+    def prepared(self) -> Dense | Sparse:
+        """The decoded weight, its pattern kept."""
+        values = self._steps * self._per_code(self.grid.scale)
+        return self.codes.with_params((values,)) if isinstance(self.codes, Sparse) else Dense(values)
+
+    def dense(self) -> np.ndarray:
+        return self.prepared().dense()
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        return self.prepared().apply(x)
+
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.apply(x), x
+
+    def vjp(
+        self, saved: np.ndarray, dy: np.ndarray, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
+        """`dx = dy W`, and `dscale = sum of dW (codes - zero_point)` over the weights that share the scale."""
+        dx, (dw,) = self.prepared().vjp(saved, dy, need_dx)
+        rows, blocks = self.shape[0], self.grid.scale.shape[1]
+        if isinstance(self.codes, Sparse):
+            scale_of = self.codes.rows * blocks + self._block_of(self.codes.columns)
+            by_row = np.bincount(scale_of, dw * self._steps, rows * blocks).reshape(rows, blocks).astype(self.dtype)
+        else:
+            by_row = np.add.reduceat(dw * self._steps, self._block_starts, axis=1)
+        return dx, (by_row if self.grid.scale.shape[0] == rows else by_row.sum(axis=0, keepdims=True),)
+
+    @property
+    def _block_starts(self) -> range:
+        return range(0, self.shape[1], self.grid.group or self.shape[1])
+
+    def masked(self, mask: np.ndarray) -> Self:
+        if isinstance(self.codes, Sparse):
+            return replace(self, codes=self.codes.masked(mask))
+        check_mask(self.shape, mask)
+        return replace(self, codes=Sparse.from_dense(self.codes, mask))
+
+    def apply_codes(self, q: np.ndarray, grid: Grid) -> np.ndarray:
+        """`y = x W.T` for the input `x = grid.decode(q)`, in integers until the scales.
+
+            y[m, n] = sum over blocks b of  acc_b[m, n] * (x_scale[m] * w_scale[n, b])
+            acc_b[m, n] = sum over k in b of  (q[m, k] - x_zero[m]) (codes[n, k] - w_zero[n, b])
+
+        `acc` is exact: by kernel in int32 where both codes have 8 bits, by the NumPy reference in int64 where they are
+        wider. It is rounded once to the scales' dtype. This is the definition of a quantized layer.
+        """
+        grid.check(q.shape)
+        y = np.zeros((q.shape[0], self.shape[0]), self.dtype)
+        for acc, scale in self.accumulate(q, grid):
+            y += acc.astype(self.dtype) * (grid.scale * scale)
+        return y
+
+    def accumulate(self, q: np.ndarray, grid: Grid) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Each block's integer sums `acc (batch, out)` and weight scales (1, out or 1)."""
+        narrow = q.itemsize == self._kept.itemsize == 1
+        x_zero = np.broadcast_to(grid.zeros[:, 0], q.shape[:1])
+        for block, start in enumerate(self._block_starts):
+            stop = min(start + (self.grid.group or self.shape[1]), self.shape[1])
+            w_zero = np.broadcast_to(self.grid.zeros[:, block], self.shape[:1])
+            whole = (start, stop) == (0, self.shape[1])
+            x = q if whole else q[:, start:stop]
+            if isinstance(self.codes, Sparse):
+                c = self.codes if whole else self.codes.column_block(start, stop)
+                sparse = sparse_int8_matmul if narrow else sparse_int8_matmul_reference
+                acc = sparse(x, c.values, c.columns, c.row_start, x_zero, w_zero)
+            else:
+                dense = int8_matmul if narrow else int8_matmul_reference
+                acc = dense(x, self.codes[:, start:stop], x_zero, w_zero)
+            yield acc, self.grid.scale[:, block][None, :]

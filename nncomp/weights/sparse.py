@@ -1,0 +1,126 @@
+"""Only the kept weights stored, in compressed rows; every product runs on the masked kernels."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from nncomp.kernels.sparse import masked_input_grad, masked_matmul, masked_weight_grad
+from nncomp.weights.protocol import check_input, check_mask, check_shape
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """Row i holds `values[row_start[i]:row_start[i+1]]` at rising `columns[...]`; a weight that is absent is 0.
+
+    `values`: float32 or float64, or the integer codes inside a `Quantized`. `columns`, `row_start`: the smallest
+    unsigned dtypes that hold them. Whatever breaks the pattern raises here, before any kernel can read out of bounds.
+
+    >>> w = Sparse.from_dense(np.array([[0.0, 2.0, 0.0], [3.0, 0.0, 4.0]]))
+    >>> w.columns, w.row_start, w.apply(np.array([[1.0, 10.0, 100.0]]))
+    (array([1, 0, 2], dtype=uint8), array([0, 1, 3], dtype=uint8), array([[ 20., 403.]]))
+    """
+
+    values: np.ndarray
+    columns: np.ndarray
+    row_start: np.ndarray
+    inputs: int
+
+    def __post_init__(self) -> None:
+        values, columns, start = self.values, self.columns, self.row_start
+        check_shape(self.shape)
+        if not (values.ndim == columns.ndim == start.ndim == 1 and values.size == columns.size):
+            raise ValueError(
+                f"compressed rows need one column per value and row starts: {values.shape} {columns.shape} {start.shape}"
+            )
+        if not (columns.dtype.kind == start.dtype.kind == "u" and values.dtype.kind in "fiu"):
+            raise ValueError(
+                f"columns and row starts are unsigned, values numbers: {columns.dtype} {start.dtype} {values.dtype}"
+            )
+        start = start.astype(np.int64)
+        if start[0] != 0 or start[-1] != values.size or (np.diff(start) < 0).any():
+            raise ValueError(f"row starts must rise from 0 to the {values.size} values, not {start[0]} to {start[-1]}")
+        if columns.size and columns.max() >= self.inputs:
+            raise ValueError(f"column {columns.max()} in a weight of {self.inputs} inputs")
+        rising = np.diff(columns.astype(np.int64)) > 0
+        rising[start[1:-1][(start[1:-1] > 0) & (start[1:-1] < values.size)] - 1] = True  # where a new row begins
+        if not rising.all():
+            raise ValueError(f"columns must rise within a row; they do not at value {int(np.argmin(rising)) + 1}")
+
+    @classmethod
+    def from_dense(cls, w: np.ndarray, mask: np.ndarray | None = None) -> Self:
+        """Keep `w (out, in)` where `mask` is True (where w is not 0 if there is none); a kept weight may be 0."""
+        mask = w != 0 if mask is None else mask
+        check_mask(w.shape, mask)  # type: ignore[arg-type]
+        columns = np.nonzero(mask)[1]
+        row_start = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
+        smallest = np.min_scalar_type
+        return cls(
+            w[mask], columns.astype(smallest(max(w.shape[1] - 1, 0))), row_start.astype(smallest(columns.size)), w.shape[1]
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.row_start.size - 1, self.inputs
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.values.dtype
+
+    @property
+    def nbytes(self) -> int:
+        return self.values.nbytes + self.columns.nbytes + self.row_start.nbytes
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.values.size
+
+    @property
+    def params(self) -> tuple[np.ndarray, ...]:
+        return (self.values,)
+
+    def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
+        return replace(self, values=params[0])
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The row of each value."""
+        return np.repeat(np.arange(self.shape[0]), np.diff(self.row_start.astype(np.int64)))
+
+    @property
+    def mask(self) -> np.ndarray:
+        """True where a weight is kept, (out, in)."""
+        mask = np.zeros(self.shape, bool)
+        mask[self.rows, self.columns] = True
+        return mask
+
+    def dense(self) -> np.ndarray:
+        w = np.zeros(self.shape, self.dtype)
+        w[self.rows, self.columns] = self.values
+        return w
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        check_input(self, x)
+        return masked_matmul(x, self.values, self.columns, self.row_start)
+
+    def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.apply(x), x
+
+    def vjp(
+        self, saved: np.ndarray, dy: np.ndarray, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
+        """`dx = dy W`, and `dW = dy.T x` at the kept weights only."""
+        dx = masked_input_grad(dy, self.values, self.columns, self.row_start, self.inputs) if need_dx else None
+        return dx, (masked_weight_grad(saved, dy, self.columns, self.row_start),)
+
+    def masked(self, mask: np.ndarray) -> Self:
+        check_mask(self.shape, mask)
+        return self.from_dense(self.dense(), mask & self.mask)
+
+    def column_block(self, start: int, stop: int) -> Self:
+        """The columns from `start` to `stop`, numbered anew."""
+        return self.from_dense(self.dense()[:, start:stop], self.mask[:, start:stop])
+
+    def prepared(self) -> Self:
+        return self
