@@ -1,7 +1,9 @@
 """The network: layers in turn, a forward pass that keeps a tape, and the backward pass along it."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -13,7 +15,7 @@ from nncomp.norm import BatchNorm
 from nncomp.weights import Dense
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MLP:
     """A multilayer perceptron: layers applied in turn.
 
@@ -57,6 +59,16 @@ class MLP:
                 for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:]))
             )
         )
+
+    def __repr__(self) -> str:
+        return f"MLP({self.sizes}, {self.fingerprint()[:8]})"
+
+    def fingerprint(self) -> str:
+        """A hash of all trainable arrays: two networks that print the same hold the same."""
+        digest = hashlib.sha256()
+        for p in chain.from_iterable(self.params):
+            digest.update(f"{p.dtype} {p.shape}".encode() + p.tobytes())
+        return digest.hexdigest()
 
     @property
     def sizes(self) -> list[int]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nncomp.formats.rounding import nearest_even
+from nncomp.shown import shown
 
 
 def largest_code(low: int, high: int) -> float:
@@ -27,7 +28,7 @@ def lowest_code(low: int, high: int) -> float:
     return -low
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Uniform:
     """The conventions of a uniform grid; the defaults are ONNX's arithmetic on symmetric int8.
 
@@ -51,10 +52,7 @@ class Uniform:
         if not 2 <= self.bits <= 16:
             raise ValueError(f"a uniform grid has 2 to 16 bits, not {self.bits}")
 
-    def __repr__(self) -> str:
-        fields = {name: value for name, value in vars(self).items() if value != getattr(Uniform, name)}
-        words = (f"{name}={getattr(value, '__qualname__', value)}" for name, value in fields.items())
-        return f"Uniform({', '.join(words)})"
+    __repr__ = shown
 
     @property
     def qmin(self) -> int:

@@ -24,7 +24,6 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
-
 KERNELS = Path(__file__).parent
 
 

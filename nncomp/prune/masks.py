@@ -43,6 +43,16 @@ def keep_globally(scores: Sequence[np.ndarray], sparsity: float) -> list[np.ndar
     return [part.reshape(s.shape) for part, s in zip(parts, scores)]
 
 
+def keep_each(scores: Sequence[np.ndarray], sparsity: float) -> list[np.ndarray]:
+    """`keep_largest` in each layer on its own.
+
+    >>> keep_each([np.array([[3.0, 1.0]]), np.array([[2.0], [0.5]])], sparsity=0.5)
+    [array([[ True, False]]), array([[ True],
+           [False]])]
+    """
+    return [keep_largest(s, sparsity) for s in scores]
+
+
 def keep_above(scores: np.ndarray, threshold: float) -> np.ndarray:
     """Keep `score > threshold`, however many that are.
 
@@ -52,13 +62,3 @@ def keep_above(scores: np.ndarray, threshold: float) -> np.ndarray:
     if np.isnan(scores).any() or np.isnan(threshold):
         raise ValueError(f"scores {scores.shape} or threshold {threshold} hold NaN, which is neither above nor below")
     return scores > threshold
-
-
-def keep_rows(row_scores: np.ndarray, sparsity: float, columns: int) -> np.ndarray:
-    """Keep whole rows: all but the `round(sparsity rows)` smallest of `row_scores (rows, 1)`, as a mask (rows, columns).
-
-    >>> keep_rows(np.array([[3.0], [0.5]]), sparsity=0.5, columns=2)
-    array([[ True,  True],
-           [False, False]])
-    """
-    return np.repeat(keep_largest(row_scores, sparsity), columns, axis=1)

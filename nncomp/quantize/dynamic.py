@@ -7,9 +7,10 @@ import numpy as np
 from nncomp.formats import Grid, PerRow, PerTensor, Uniform
 from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range, minmax
+from nncomp.shown import shown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dynamic:
     """An input quantizer without calibration: a grid per row (each sample its own), or per tensor (the batch shares one).
 
@@ -21,6 +22,8 @@ class Dynamic:
     format: Uniform
     per: PerRow | PerTensor = PerRow()
     ranges: Range = minmax
+
+    __repr__ = shown
 
     def grid_for(self, x: np.ndarray) -> Grid:
         """The grid that covers `x (batch, features)`."""

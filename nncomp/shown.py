@@ -1,0 +1,18 @@
+"""How the frozen values of a recipe print: as the expression that makes them again."""
+
+from dataclasses import fields
+from typing import Any
+
+
+def shown(value: Any) -> str:
+    """`Class(field=value, ...)` of a dataclass, fields at their defaults left out, functions by name.
+
+    Assigned as `__repr__`, so that the `repr` of a recipe reproduces the run.
+    """
+    told = ((f.name, getattr(value, f.name), f.default) for f in fields(value))
+    words = (f"{name}={_word(now)}" for name, now, default in told if now is not default and now != default)
+    return f"{type(value).__name__}({', '.join(words)})"
+
+
+def _word(value: Any) -> str:
+    return value.__qualname__ if callable(value) and hasattr(value, "__qualname__") else repr(value)

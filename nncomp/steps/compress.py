@@ -1,0 +1,31 @@
+"""A recipe is a list of steps, folded over a network."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from nncomp.data import Data
+from nncomp.hooks import Hook
+from nncomp.network import MLP
+
+
+class CompressionStep(Protocol):
+    """A function of a network and of the data it may learn from and choose by, never the test split."""
+
+    def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
+        """The network after this step; `hooks` watch any training it does."""
+
+
+def compress(network: MLP, steps: Sequence[CompressionStep], data: Data, hooks: Sequence[Hook] = ()) -> MLP:
+    """The network after all `steps`, each given the training and validation splits of `data`."""
+    for _, network in stages(network, steps, data, hooks):
+        pass
+    return network
+
+
+def stages(
+    network: MLP, steps: Sequence[CompressionStep], data: Data, hooks: Sequence[Hook] = ()
+) -> Iterator[tuple[str, MLP]]:
+    """The name of each step and the network after it, one at a time as they are done."""
+    for step in steps:
+        network = step(network, data.without_test(), hooks)
+        yield type(step).__name__, network

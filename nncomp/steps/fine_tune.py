@@ -1,0 +1,55 @@
+"""Training as a step, and as what other steps do meanwhile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from nncomp.data import Data
+from nncomp.hooks import Hook
+from nncomp.losses import cross_entropy
+from nncomp.network import MLP
+from nncomp.optim import Adam, OneCycle, Optimizer, Schedule
+from nncomp.shown import shown
+from nncomp.training import Objective, Supervised, train
+
+
+@dataclass(frozen=True, repr=False)
+class FineTune:
+    """Train the network in the form it is in: kept weights of a sparse one, scales of a quantized one, all of a dense one.
+
+    `dropout`: a rate per layer for its inputs. `smoothing`: of the labels. `patience`: stop after so many epochs without
+    a better validation accuracy and return the best. As for `train`, with the cross-entropy of the labels.
+
+    >>> FineTune(epochs=3).optimizer.rate
+    0.001
+    """
+
+    epochs: int = 10
+    batch: int = 100
+    optimizer: Optimizer = Adam()
+    schedule: Schedule = OneCycle()
+    dropout: tuple[float, ...] = ()
+    smoothing: float = 0.0
+    patience: int | None = None
+    seed: int = 0
+
+    __repr__ = shown
+
+    def __call__(
+        self, network: MLP, data: Data, hooks: Sequence[Hook] = (), objective: Objective | None = None
+    ) -> MLP:
+        """The trained network; `objective` replaces the cross-entropy."""
+        return train(
+            network,
+            data.train,
+            objective or Supervised(partial(cross_entropy, smoothing=self.smoothing)),
+            self.optimizer,
+            epochs=self.epochs,
+            batch=self.batch,
+            schedule=self.schedule,
+            dropout=self.dropout,
+            hooks=hooks,
+            validation=data.validation,
+            patience=self.patience,
+            seed=self.seed,
+        )

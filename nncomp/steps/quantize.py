@@ -1,0 +1,69 @@
+"""Quantization as a step: round the weights, fit grids to the inputs, and if asked train through both first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from nncomp.calibration import calibrate
+from nncomp.data import Data
+from nncomp.formats import PerRow, Uniform
+from nncomp.formats.granularity import Granularity
+from nncomp.hooks import Hook
+from nncomp.layer import Linear
+from nncomp.network import MLP
+from nncomp.quantize import Dynamic, minmax
+from nncomp.quantize.ranges import Range
+from nncomp.shown import shown
+from nncomp.steps.fine_tune import FineTune
+from nncomp.transforms import FakeQuantize
+from nncomp.weights import Latent, Sparse
+
+
+@dataclass(frozen=True, repr=False)
+class Quantize:
+    """Store the weights as integer codes and, unless `inputs` is None, multiply integers at inference.
+
+    `weights`, `per`, `weight_ranges`: the weights' format, what shares a scale, and the range it covers. `inputs`: the
+    format of the layers' inputs, with one static grid each that covers `input_ranges` of the first `samples` training
+    samples; or a `Dynamic` quantizer, which needs no samples; or None, for weights only. With `during`, the network is
+    first trained through its quantization (Jacob et al. 2018); without, weights are rounded to nearest. Batch norms are
+    folded into the weights before.
+
+    >>> from nncomp.data import load_data
+    >>> network = Quantize()(MLP.init([64, 32, 10]), load_data("digits"))
+    >>> network.layers[0].integer, network.layers[0].weight.codes.dtype
+    (True, dtype('int8'))
+    """
+
+    weights: Uniform = Uniform()
+    per: Granularity = PerRow()
+    weight_ranges: Range = minmax
+    inputs: Uniform | Dynamic | None = Uniform(signed=False, symmetric=False)
+    input_ranges: Range = minmax
+    samples: int = 2000
+    during: FineTune | None = None
+
+    __repr__ = shown
+
+    def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
+        network = network.with_layers(self._latent)
+        if self.during is None:
+            return self._with_inputs(network.with_layers(_stored), data)
+        return self.during(self._with_inputs(network, data), data, hooks).with_layers(_stored)
+
+    def _latent(self, layer: Linear) -> Linear:
+        """The layer's float weight, seen through its quantization; its pattern, if it has one, kept."""
+        layer = _stored(layer).folded()
+        weight = layer.weight.prepared()
+        mask = weight.mask if isinstance(weight, Sparse) else None
+        transform = FakeQuantize(self.weights, self.per, self.weight_ranges, mask)
+        return replace(layer, weight=Latent.of(transform, weight.dense()), input=None)
+
+    def _with_inputs(self, network: MLP, data: Data) -> MLP:
+        if isinstance(self.inputs, Uniform):
+            return calibrate(network, data.train.x[: self.samples], self.inputs, self.input_ranges)
+        return network.with_layers(lambda layer: replace(layer, input=self.inputs))
+
+
+def _stored(layer: Linear) -> Linear:
+    """The layer with its weight in the form it ships in."""
+    return replace(layer, weight=layer.weight.store()) if isinstance(layer.weight, Latent) else layer
