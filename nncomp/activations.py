@@ -1,7 +1,7 @@
 """Activation functions, each `forward` directly above its `vjp`.
 
-`vjp(z, a, da)` is the gradient at the input z, given the output `a = forward(z)` and the gradient `da` at it. All act on
-arrays of any shape but the softmaxes, which work along the last axis.
+`vjp(z, a, da)` is the gradient at the input z, given the output `a = forward(z)` and the gradient `da` at it. All act
+on arrays of any shape but the softmaxes, which work along the last axis.
 """
 
 from dataclasses import dataclass

@@ -21,7 +21,9 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.x.ndim != 2 or self.y.ndim < 1 or len(self.x) != len(self.y) or len(self.x) == 0:
-            raise ValueError(f"samples (n, features) and targets (n, ...) do not fit: {self.x.shape} and {self.y.shape}")
+            raise ValueError(
+                f"samples (n, features) and targets (n, ...) do not fit: {self.x.shape} and {self.y.shape}"
+            )
         if not np.isfinite(self.x).all():
             raise ValueError(f"samples of shape {self.x.shape} hold NaN or infinity")
 

@@ -28,7 +28,7 @@ class Hook:
 
 @dataclass(frozen=True)
 class ClipGradients(Hook):
-    """Scale all gradients by `limit / |g|` where their joint norm |g| exceeds `limit` (Pascanu et al. 2013, algorithm 1)."""
+    """Scale all gradients by `limit / |g|` where their joint norm |g| exceeds `limit` (Pascanu et al. 2013, alg. 1)."""
 
     limit: float
 
@@ -42,7 +42,7 @@ class ClipGradients(Hook):
 
 @dataclass(frozen=True)
 class MaxNorm(Hook):
-    """Scale each row of a dense weight back to the norm `limit` where it exceeds it (Srivastava et al. 2014, section 5.1)."""
+    """Scale each row of a dense weight back to the norm `limit` where it exceeds it (Srivastava et al. 2014, 5.1)."""
 
     limit: float
 

@@ -1,8 +1,8 @@
 """One layer: `a = activation(norm(x W.T + bias))`, its inference, its forward pass in training and its backward pass.
 
-Calling a layer is inference, in integers where its weight and input allow it. `forward` and `backward` are for training:
-a quantized input is seen through its grid in floating point, and the gradient passes straight through where the grid
-does not saturate.
+Calling a layer is inference, in integers where its weight and input allow it. `forward` and `backward` are for
+training: a quantized input is seen through its grid in floating point, and the gradient passes straight through where
+the grid does not saturate.
 """
 
 from collections.abc import Sequence
@@ -91,7 +91,11 @@ class Linear:
         else:
             grid = self.input.grid_for(x)
             q = grid.encode(x)
-            z = self.weight.apply_codes(q, grid) if isinstance(self.weight, Quantized) else self.prepared.apply(grid.decode(q))
+            z = (
+                self.weight.apply_codes(q, grid)
+                if isinstance(self.weight, Quantized)
+                else self.prepared.apply(grid.decode(q))
+            )
         z += self.bias
         return self.activation(z if self.norm is None else self.norm.apply(z))
 
@@ -134,7 +138,9 @@ class Linear:
         if self.norm is None:
             return self
         if not isinstance(self.weight, Dense | Sparse):
-            raise ValueError(f"batch norm folds into float weights, not {type(self.weight).__name__}: fold before quantizing")
+            raise ValueError(
+                f"batch norm folds into float weights, not {type(self.weight).__name__}: fold before quantizing"
+            )
         a, b = self.norm.affine()
         rows = a[:, None] if isinstance(self.weight, Dense) else a[self.weight.rows]
         weight = self.weight.with_params((self.weight.params[0] * rows,))
@@ -142,7 +148,7 @@ class Linear:
 
 
 def _dropout_factors(x: np.ndarray, rate: float, rng: np.random.Generator | None) -> np.ndarray:
-    """0 with probability `rate`, else 1 / (1 - rate), so that the expected input is unchanged (Srivastava et al. 2014)."""
+    """0 with probability `rate`, else 1 / (1 - rate): the expected input is unchanged (Srivastava et al. 2014)."""
     if not 0 <= rate < 1 or rng is None:
         raise ValueError(f"dropout needs a rate from 0 to below 1 and a generator, not {rate} and {rng}")
     return (rng.random(x.shape, dtype=np.float32) >= rate).astype(x.dtype) / x.dtype.type(1 - rate)

@@ -1,4 +1,4 @@
-"""Losses on plain arrays, each returning `(loss, gradient)` together. An empty batch raises: a mean of nothing is none."""
+"""Losses on plain arrays, each returning `(loss, gradient)` together. An empty batch has no mean, so it raises."""
 
 import numpy as np
 from scipy.special import log_softmax

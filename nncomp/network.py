@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Self
 
 import numpy as np
@@ -29,7 +29,7 @@ class MLP:
     def __post_init__(self) -> None:
         if not self.layers:
             raise ValueError("a network has at least one layer")
-        for before, after in zip(self.layers, self.layers[1:]):
+        for before, after in pairwise(self.layers):
             if before.weight.shape[0] != after.weight.shape[1]:
                 raise ValueError(f"{before.weight.shape[0]} outputs are followed by {after.weight.shape[1]} inputs")
 
@@ -56,7 +56,7 @@ class MLP:
                     Identity() if i == last else activation,
                     BatchNorm.init(outputs, dtype) if norm and i != last else None,
                 )
-                for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:]))
+                for i, (inputs, outputs) in enumerate(pairwise(sizes))
             )
         )
 
@@ -127,9 +127,7 @@ def forward(
     return x, tape
 
 
-def backward(
-    network: MLP, tape: list[LayerSaved], gradients: Mapping[int, np.ndarray]
-) -> list[tuple[np.ndarray, ...]]:
+def backward(network: MLP, tape: list[LayerSaved], gradients: Mapping[int, np.ndarray]) -> list[tuple[np.ndarray, ...]]:
     """Gradients at `network.params`, given those at the outputs of any of the layers.
 
     `gradients[i]` is the loss's gradient at the output of layer i; the last layer's is `gradients[len(layers) - 1]`.

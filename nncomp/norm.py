@@ -40,7 +40,9 @@ class BatchNorm:
     @classmethod
     def init(cls, features: int, dtype: np.dtype | type = np.float32) -> Self:
         """The identity to start from: gamma 1, beta 0, running mean 0 and variance 1."""
-        return cls(np.ones(features, dtype), np.zeros(features, dtype), np.zeros(features, dtype), np.ones(features, dtype))
+        return cls(
+            np.ones(features, dtype), np.zeros(features, dtype), np.zeros(features, dtype), np.ones(features, dtype)
+        )
 
     @property
     def params(self) -> tuple[np.ndarray, ...]:

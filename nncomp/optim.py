@@ -1,4 +1,4 @@
-"""Optimizers: how a gradient becomes an update, in place, one fused pass per array; and how the rate falls over time."""
+"""Optimizers: how a gradient becomes an update, in place, one fused pass per array; and how the rate changes."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -15,7 +15,8 @@ from nncomp.network import MLP, backward, forward
 from nncomp.optim import Adam, Constant, Optimizer, Schedule
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Batch:
     """Samples, their targets, and their positions in the training split (for teacher outputs computed beforehand)."""
 
     x: np.ndarray

@@ -43,7 +43,7 @@ def kl_divergence(
     """
     if student.shape != teacher.shape or student.ndim != 2 or student.size == 0:
         raise ValueError(
-            f"logits of student {student.shape} and teacher {teacher.shape} must be one shape (batch, classes), not empty"
+            f"logits of student {student.shape} and teacher {teacher.shape} are one shape (batch, classes), not empty"
         )
     check_finite("student", student)
     check_finite("teacher", teacher)
@@ -67,7 +67,7 @@ def kd(
     *,
     smoothing: float = 0.0,
 ) -> tuple[float, np.ndarray]:
-    """`loss = alpha T^2 KL(q || p) + (1 - alpha) cross_entropy(student, labels)`: Hinton's mix of soft and hard targets.
+    """`loss = alpha T^2 KL(q || p) + (1 - alpha) cross_entropy(student, labels)`: Hinton's soft and hard targets.
 
     Returns the loss and its gradient at the student's logits; terms as in `kl_divergence` and `cross_entropy`.
 

@@ -17,6 +17,15 @@ class FileError(ValueError):
     """A file that is not a network, or not one this version can read."""
 
 
+def to_bytes(network: MLP) -> bytes:
+    """The content of the file that holds `network`."""
+    arrays: dict[str, np.ndarray] = {}
+    header = {"version": VERSION, "network": to_tree(network, arrays)}
+    # safetensors writes the memory of an array in whatever order it lies: make that order the rows'.
+    contiguous = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
+    return safetensors.numpy.save(contiguous, {"nncomp": json.dumps(header, separators=(",", ":"))})
+
+
 def save(path: str | Path, network: MLP) -> int:
     """Write `network` and return the bytes on disk: at most 4 KiB and 256 bytes an array more than what it stores.
 
@@ -25,32 +34,28 @@ def save(path: str | Path, network: MLP) -> int:
     >>> save(file, MLP.init([2, 1], seed=3)) < 4096, load(file).sizes
     (True, [2, 1])
     """
-    arrays: dict[str, np.ndarray] = {}
-    header = {"version": VERSION, "network": to_tree(network, arrays)}
-    # safetensors writes the memory of an array in whatever order it lies: make that order the rows'.
-    contiguous = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
-    content = safetensors.numpy.save(contiguous, {"nncomp": json.dumps(header, separators=(",", ":"))})
-    Path(path).write_bytes(content)
-    return len(content)
+    return Path(path).write_bytes(to_bytes(network))
 
 
 def load(path: str | Path) -> MLP:
     """The network in a file, bit for bit as it was saved; a FileError for anything that is not one."""
     try:
         with safetensors.safe_open(path, "numpy") as file:
-            text = (file.metadata() or {}).get("nncomp")
-            if text is None:
-                raise FileError(f"{path} is a safetensors file, but holds no nncomp network")
-            header = json.loads(text)
-            if header["version"] != VERSION:
-                raise FileError(f"{path} has version {header['version']}; this nncomp reads version {VERSION}")
-            network = from_tree(header["network"], {name: file.get_tensor(name) for name in file.keys()})
-    except FileNotFoundError:
-        raise
-    except FileError:
-        raise
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.offset_keys()}
+        return _network(metadata, arrays)
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise FileError(f"{path} is not a network: {type(error).__name__}: {error}") from error
+        told = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise FileError(f"{path} is not a network file: {told}") from error
+
+
+def _network(metadata: dict[str, str], arrays: dict[str, np.ndarray]) -> MLP:
+    if "nncomp" not in metadata:
+        raise ValueError("its metadata has no entry 'nncomp'")
+    header = json.loads(metadata["nncomp"])
+    if header["version"] != VERSION:
+        raise ValueError(f"it has version {header['version']}, and this nncomp reads version {VERSION}")
+    network = from_tree(header["network"], arrays)
     if not isinstance(network, MLP):
-        raise FileError(f"{path} holds a {type(network).__name__}, not a network")
+        raise ValueError(f"it holds a {type(network).__name__}")
     return network

@@ -197,5 +197,7 @@ def sqnr(x: np.ndarray, decoded: np.ndarray) -> float:
     >>> round(sqnr(np.array([3.0, 4.0]), np.array([3.0, 4.5])), 6)
     20.0
     """
-    signal, noise = (float(np.square(v, dtype=np.float64).sum()) for v in (x, np.subtract(x, decoded, dtype=np.float64)))
+    signal, noise = (
+        float(np.square(v, dtype=np.float64).sum()) for v in (x, np.subtract(x, decoded, dtype=np.float64))
+    )
     return float("inf") if noise == 0 else float(10 * np.log10(signal / noise)) if signal else float("-inf")

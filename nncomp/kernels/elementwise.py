@@ -14,8 +14,8 @@ def adam_reference(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """New `(w, m, v)` after step t = 1, 2, ... of Adam (Kingma & Ba 2015, algorithm 1), its `decay` decoupled.
 
-        m = beta1 m + (1 - beta1) g                     v = beta2 v + (1 - beta2) g^2
-        w = w (1 - rate decay) - rate / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps)
+    m = beta1 m + (1 - beta1) g                     v = beta2 v + (1 - beta2) g^2
+    w = w (1 - rate decay) - rate / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps)
     """
     scalar = w.dtype.type
     step, root = scalar(rate / (1 - beta1**t)), scalar(1 / np.sqrt(1 - beta2**t))

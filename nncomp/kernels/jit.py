@@ -1,9 +1,10 @@
 """The only decorator of the kernels: compiled on first use, without the GIL, cached so that nothing stale is ever run.
 
-Numba's own disk cache looks at one source file, so it serves stale code after an edit in another; it breaks for good on a
-truncated file; and its index can pair one process's entry with another's. Here an entry is one file whose name is the hash
-of everything its machine code depends on: all kernel sources, the versions, the flags, the processor, the signature. Its
-first 32 bytes are the checksum of the rest. A file that is missing, broken or unreadable means compiling again.
+Numba's own disk cache looks at one source file, so it serves stale code after an edit in another; it breaks for good
+on a truncated file; and its index can pair one process's entry with another's. Here an entry is one file whose name is
+the hash of everything its machine code depends on: all kernel sources, the versions, the flags, the processor, the
+signature. Its first 32 bytes are the checksum of the rest. A file that is missing, broken or unreadable means compiling
+again.
 """
 
 import hashlib
@@ -19,11 +20,11 @@ from typing import Any
 import llvmlite
 import numba
 import numpy
-from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
+config: Any = numba.config
 KERNELS = Path(__file__).parent
 
 
@@ -36,7 +37,7 @@ def compiled(function: Callable, *, fastmath: frozenset[str] = frozenset()) -> C
     """
     if config.DISABLE_JIT:
         return function
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
     if Path(function.__code__.co_filename).parent == KERNELS:  # the stamp vouches for these sources only
         dispatcher._cache = KernelCache(function)
     return dispatcher
@@ -66,7 +67,7 @@ class KernelCache(FunctionCache):
         self._py_func = function
         self._impl = _Impl(function)
         self._cache_path = str(cache_folder())
-        self._cache_file = EntryFiles(cache_folder(), function)
+        self._cache_file: Any = EntryFiles(cache_folder(), function)
         self.enable()
 
     def _load_overload(self, sig: Any, target_context: Any) -> Any:

@@ -1,7 +1,7 @@
 """The masked layer: y = x (M * W)T and both its gradients, in the time the kept weights take.
 
-The kept weights come in compressed rows: row i holds `values[row_start[i]:row_start[i+1]]` at `columns[...]`. The batch is
-the innermost loop, over contiguous memory, so that one weight multiplies a whole vector of samples at a time.
+The kept weights come in compressed rows: row i holds `values[row_start[i]:row_start[i+1]]` at `columns[...]`. The batch
+is the innermost loop, over contiguous memory, so that one weight multiplies a whole vector of samples at a time.
 """
 
 import numpy as np
@@ -9,6 +9,12 @@ import scipy.sparse
 
 from nncomp.kernels.int8 import check_exact
 from nncomp.kernels.jit import compiled
+
+
+def row_lengths(row_start: np.ndarray) -> np.ndarray:
+    """How many weights each row keeps."""
+    start = row_start.astype(np.intp)
+    return start[1:] - start[:-1]
 
 
 def _csr(values: np.ndarray, columns: np.ndarray, row_start: np.ndarray, inputs: int) -> scipy.sparse.csr_array:
@@ -86,7 +92,7 @@ def masked_weight_grad_reference(
     x: np.ndarray, dy: np.ndarray, columns: np.ndarray, row_start: np.ndarray
 ) -> np.ndarray:
     """`dvalues[j] = sum_b dy[b, row of j] x[b, column of j]`: the gradient of W where it is kept, nowhere else."""
-    rows = np.repeat(np.arange(row_start.size - 1), np.diff(row_start.astype(np.int64)))
+    rows = np.repeat(np.arange(row_start.size - 1), row_lengths(row_start))
     return (dy.T @ x)[rows, columns]
 
 
@@ -122,7 +128,7 @@ def sparse_int8_matmul_reference(
     a: np.ndarray, codes: np.ndarray, columns: np.ndarray, row_start: np.ndarray, a_zero: np.ndarray, zero: np.ndarray
 ) -> np.ndarray:
     """`C[m, n] = sum over kept k of (A[m, k] - a_zero[m]) (codes[n, k] - zero[n])` in int64; an absent weight is 0."""
-    zeros = np.repeat(zero.astype(np.int64), np.diff(row_start.astype(np.int64)))
+    zeros = np.repeat(zero.astype(np.int64), row_lengths(row_start))
     weight = _csr(codes.astype(np.int64) - zeros, columns, row_start, a.shape[1])
     return (weight @ (a.astype(np.int64) - a_zero[:, None]).T).T
 

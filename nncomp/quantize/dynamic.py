@@ -12,7 +12,7 @@ from nncomp.shown import shown
 
 @dataclass(frozen=True, repr=False)
 class Dynamic:
-    """An input quantizer without calibration: a grid per row (each sample its own), or per tensor (the batch shares one).
+    """An input quantizer without calibration: each sample its own grid (per row), or one for the batch (per tensor).
 
     >>> Dynamic(Uniform()).grid_for(np.array([[127.0, 1.0], [1.0, 254.0]])).scale
     array([[1.],

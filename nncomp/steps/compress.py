@@ -1,6 +1,7 @@
 """A recipe is a list of steps, folded over a network."""
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import Protocol
 
 from nncomp.data import Data
@@ -17,9 +18,7 @@ class CompressionStep(Protocol):
 
 def compress(network: MLP, steps: Sequence[CompressionStep], data: Data, hooks: Sequence[Hook] = ()) -> MLP:
     """The network after all `steps`, each given the training and validation splits of `data`."""
-    for _, network in stages(network, steps, data, hooks):
-        pass
-    return network
+    return reduce(lambda current, step: step(current, data.without_test(), hooks), steps, network)
 
 
 def stages(

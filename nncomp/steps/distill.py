@@ -42,7 +42,9 @@ class Distill:
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         student, teacher = self.student or network, self.teacher or network
         if (student.sizes[0], student.sizes[-1]) != (teacher.sizes[0], teacher.sizes[-1]):
-            raise ValueError(f"a student {student.sizes} and a teacher {teacher.sizes} need the same inputs and classes")
+            raise ValueError(
+                f"a student {student.sizes} and a teacher {teacher.sizes} need the same inputs and classes"
+            )
         soft = SoftTargets(teacher(data.train.x), self.T, self.alpha, self.during.smoothing)
         return self.during(student, data, hooks, soft)
 

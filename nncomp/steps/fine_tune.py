@@ -15,10 +15,10 @@ from nncomp.training import Objective, Supervised, train
 
 @dataclass(frozen=True, repr=False)
 class FineTune:
-    """Train the network in the form it is in: kept weights of a sparse one, scales of a quantized one, all of a dense one.
+    """Train the network in the form it is in: the kept weights of a sparse one, the scales of a quantized one.
 
-    `dropout`: a rate per layer for its inputs. `smoothing`: of the labels. `patience`: stop after so many epochs without
-    a better validation accuracy and return the best. As for `train`, with the cross-entropy of the labels.
+    As `train`, with the cross-entropy of the labels. `dropout`: a rate per layer for its inputs. `smoothing`: of the
+    labels. `patience`: stop after so many epochs without a better validation accuracy and return the best.
 
     >>> FineTune(epochs=3).optimizer.rate
     0.001
@@ -35,9 +35,7 @@ class FineTune:
 
     __repr__ = shown
 
-    def __call__(
-        self, network: MLP, data: Data, hooks: Sequence[Hook] = (), objective: Objective | None = None
-    ) -> MLP:
+    def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = (), objective: Objective | None = None) -> MLP:
         """The trained network; `objective` replaces the cross-entropy."""
         return train(
             network,

@@ -61,7 +61,8 @@ class Quantize:
     def _with_inputs(self, network: MLP, data: Data) -> MLP:
         if isinstance(self.inputs, Uniform):
             return calibrate(network, data.train.x[: self.samples], self.inputs, self.input_ranges)
-        return network.with_layers(lambda layer: replace(layer, input=self.inputs))
+        dynamic = self.inputs
+        return network.with_layers(lambda layer: replace(layer, input=dynamic))
 
 
 def _stored(layer: Linear) -> Linear:

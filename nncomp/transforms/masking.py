@@ -19,12 +19,10 @@ class Masked:
         return ()
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, None]:
-        check_mask(w.shape, self.mask)  # type: ignore[arg-type]
+        check_mask(w.shape, self.mask)
         return np.where(self.mask, w, 0), None
 
-    def vjp(
-        self, p: tuple[np.ndarray, ...], saved: None, g: np.ndarray
-    ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    def vjp(self, p: tuple[np.ndarray, ...], saved: None, g: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         return (), np.where(self.mask, g, 0)
 
     def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Sparse:

@@ -26,7 +26,7 @@ class Dense:
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.w.shape  # type: ignore[return-value]
+        return self.w.shape
 
     @property
     def dtype(self) -> np.dtype:

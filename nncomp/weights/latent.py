@@ -18,9 +18,7 @@ class Transform(Protocol):
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, Any]:
         """The effective weight w' (out, in), and what `vjp` needs."""
 
-    def vjp(
-        self, p: tuple[np.ndarray, ...], saved: Any, g: np.ndarray
-    ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    def vjp(self, p: tuple[np.ndarray, ...], saved: Any, g: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         """`(dp, dw)` from the gradient g at w'."""
 
     def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Weight:
@@ -48,7 +46,7 @@ class Latent:
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.w.shape  # type: ignore[return-value]
+        return self.w.shape
 
     @property
     def dtype(self) -> np.dtype:
@@ -56,8 +54,10 @@ class Latent:
 
     @property
     def nbytes(self) -> int:
-        return self.w.nbytes + sum(p.nbytes for p in self.p) + sum(
-            field.nbytes for field in vars(self.transform).values() if isinstance(field, np.ndarray)
+        return (
+            self.w.nbytes
+            + sum(p.nbytes for p in self.p)
+            + sum(field.nbytes for field in vars(self.transform).values() if isinstance(field, np.ndarray))
         )
 
     @property
@@ -82,9 +82,7 @@ class Latent:
         effective, saved = self.transform.forward(self.p, self.w)
         return x @ effective.T, (x, effective, saved)
 
-    def vjp(
-        self, saved: Any, dy: np.ndarray, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
+    def vjp(self, saved: Any, dy: np.ndarray, need_dx: bool = True) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
         """The gradient of the effective weight, `g = dy.T x`, handed to the transform."""
         x, effective, inner = saved
         dp, dw = self.transform.vjp(self.p, inner, dy.T @ x)

@@ -44,9 +44,7 @@ class Weight(Protocol):
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
         """`apply(x)` and what `vjp` needs of it."""
 
-    def vjp(
-        self, saved: Any, dy: np.ndarray, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
+    def vjp(self, saved: Any, dy: np.ndarray, need_dx: bool = True) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
         """Gradients `(dx, dparams)` from the gradient `dy (batch, out)`; dx is None where it is not needed."""
 
     def masked(self, mask: np.ndarray) -> "Weight":

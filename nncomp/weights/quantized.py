@@ -37,7 +37,9 @@ class Quantized:
         self.grid.check(self.codes.shape)
         low, high = self.grid.format.qmin, self.grid.format.qmax
         if self._kept.size and (self._kept.min() < low or self._kept.max() > high):
-            raise ValueError(f"codes from {self._kept.min()} to {self._kept.max()} leave {self.grid.format}: {low} to {high}")
+            raise ValueError(
+                f"codes from {self._kept.min()} to {self._kept.max()} leave {self.grid.format}: {low} to {high}"
+            )
 
     @classmethod
     def encoded(cls, weight: Dense | Sparse, grid: Grid) -> Self:
@@ -51,7 +53,7 @@ class Quantized:
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.codes.shape  # type: ignore[return-value]
+        return self.codes.shape
 
     @property
     def dtype(self) -> np.dtype:

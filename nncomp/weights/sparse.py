@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from nncomp.kernels.sparse import masked_input_grad, masked_matmul, masked_weight_grad
+from nncomp.kernels.sparse import masked_input_grad, masked_matmul, masked_weight_grad, row_lengths
 from nncomp.weights.protocol import check_input, check_mask, check_shape
 
 
@@ -31,9 +31,7 @@ class Sparse:
         values, columns, start = self.values, self.columns, self.row_start
         check_shape(self.shape)
         if not (values.ndim == columns.ndim == start.ndim == 1 and values.size == columns.size):
-            raise ValueError(
-                f"compressed rows need one column per value and row starts: {values.shape} {columns.shape} {start.shape}"
-            )
+            raise ValueError(f"compressed rows need one column per value: {values.shape} {columns.shape} {start.shape}")
         if not (columns.dtype.kind == start.dtype.kind == "u" and values.dtype.kind in "fiu"):
             raise ValueError(
                 f"columns and row starts are unsigned, values numbers: {columns.dtype} {start.dtype} {values.dtype}"
@@ -52,12 +50,15 @@ class Sparse:
     def from_dense(cls, w: np.ndarray, mask: np.ndarray | None = None) -> Self:
         """Keep `w (out, in)` where `mask` is True (where w is not 0 if there is none); a kept weight may be 0."""
         mask = w != 0 if mask is None else mask
-        check_mask(w.shape, mask)  # type: ignore[arg-type]
+        check_mask(w.shape, mask)
         columns = np.nonzero(mask)[1]
         row_start = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
         smallest = np.min_scalar_type
         return cls(
-            w[mask], columns.astype(smallest(max(w.shape[1] - 1, 0))), row_start.astype(smallest(columns.size)), w.shape[1]
+            w[mask],
+            columns.astype(smallest(max(w.shape[1] - 1, 0))),
+            row_start.astype(smallest(columns.size)),
+            w.shape[1],
         )
 
     @property
@@ -86,7 +87,7 @@ class Sparse:
     @cached_property
     def rows(self) -> np.ndarray:
         """The row of each value."""
-        return np.repeat(np.arange(self.shape[0]), np.diff(self.row_start.astype(np.int64)))
+        return np.repeat(np.arange(self.shape[0]), row_lengths(self.row_start))
 
     @property
     def mask(self) -> np.ndarray:
