@@ -1,0 +1,139 @@
+"""What each step did to size, accuracy and speed: as a table, as JSON, as a picture.
+
+Only the report looks at the test split.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from nncomp.data import Data
+from nncomp.files import to_bytes
+from nncomp.measure import Cost, accuracy, agreement, form, latency, layer_cost, network_cost
+from nncomp.network import MLP
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a measured network: how its weight is kept, (out, in), and what it costs."""
+
+    form: str
+    shape: tuple[int, int]
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network: its cost, bytes of its file, accuracy, agreement with the first network, seconds a call."""
+
+    name: str
+    cost: Cost
+    disk: int
+    accuracy: float
+    agreement: float
+    latency_1: float
+    latency_256: float
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Networks side by side, the first being what the others are compared with.
+
+    >>> from nncomp.data import load_data
+    >>> report = Report.of([("random", MLP.init([64, 10]))], load_data("digits"))
+    >>> report.rows[0].cost.stored, report.rows[0].agreement
+    (2600, 1.0)
+    """
+
+    data: str
+    split: str
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def of(cls, networks: Iterable[tuple[str, MLP]], data: Data) -> Self:
+        """Measure named networks on the test split, or on the validation split of data that has none."""
+        split = data.test or data.validation
+        rows, first = [], None
+        for name, network in networks:
+            first = first or network
+            layers = (Layer(form(layer.weight), layer.weight.shape, layer_cost(layer)) for layer in network.layers)
+            rows.append(
+                Row(
+                    name,
+                    network_cost(network),
+                    len(to_bytes(network)),
+                    accuracy(network, split),
+                    agreement(network, first, split.x),
+                    latency(network, 1),
+                    latency(network, 256),
+                    tuple(layers),
+                )
+            )
+        return cls(data.name, "test" if data.test else "validation", tuple(rows))
+
+    def __str__(self) -> str:
+        """Two tables: the networks, then the layers of the last one."""
+        head = ["network", "error %", "agree %", "file kB", "ratio", "resident kB", "nonzeros", "bits/w"]
+        lines = [[*head, "mult-adds", "batch 1", "batch 256"]]
+        for row in self.rows:
+            c = row.cost
+            lines.append(
+                [
+                    row.name,
+                    f"{100 - 100 * row.accuracy:.2f}",
+                    f"{100 * row.agreement:.2f}",
+                    f"{row.disk / 1e3:.1f}",
+                    f"{self.rows[0].disk / row.disk:.1f}x",
+                    f"{c.resident / 1e3:.1f}",
+                    f"{c.nonzeros:,}",
+                    f"{c.bits_per_weight:.2f}",
+                    f"{c.multiply_adds:,}",
+                    f"{1e6 * row.latency_1:.0f} us",
+                    f"{1e6 * row.latency_256:.0f} us",
+                ]
+            )
+        layers = [[f"layers of {self.rows[-1].name}", "out x in", "stored kB", "nonzeros", "bits/w", "mult-adds"]]
+        for layer in self.rows[-1].layers:
+            c = layer.cost
+            shape = f"{layer.shape[0]} x {layer.shape[1]}"
+            numbers = [f"{c.stored / 1e3:.1f}", f"{c.nonzeros:,}", f"{c.bits_per_weight:.2f}", f"{c.multiply_adds:,}"]
+            layers.append([layer.form, shape, *numbers])
+        return f"{self.data}, {self.split} split\n{_aligned(lines)}\n\n{_aligned(layers)}"
+
+    def to_json(self) -> str:
+        """Everything measured, in bytes, fractions and seconds."""
+        return json.dumps(asdict(self), indent=1)
+
+    def plot(self, path: str | Path) -> None:
+        """Draw the networks' file size against their error, joined in order; the suffix says the image format."""
+        from matplotlib.figure import Figure
+
+        size = [row.disk / 1e3 for row in self.rows]
+        error = [100 - 100 * row.accuracy for row in self.rows]
+        figure = Figure(figsize=(7, 4.5), layout="constrained")
+        axes: Any = figure.subplots()
+        axes.plot(size, error, color="0.8", zorder=1)
+        for x, y, row in zip(size, error, self.rows):
+            axes.scatter(x, y, s=50, zorder=2)
+            axes.annotate(row.name, (x, y), xytext=(6, 6), textcoords="offset points")
+        axes.set_xscale("log")
+        axes.margins(x=0.2, y=0.2)
+        axes.set_ylim(bottom=max(0, axes.get_ylim()[0]))
+        axes.set_xlabel("file size, kB (log scale)")
+        axes.set_ylabel(f"{self.split} error, %")
+        axes.set_title(f"{self.data}: size against error")
+        axes.grid(alpha=0.3)
+        figure.savefig(path, dpi=150)
+
+
+def _aligned(lines: list[list[str]]) -> str:
+    """Columns of equal width, the first to the left, numbers to the right, a rule below the head."""
+    widths = [max(len(cell) for cell in column) for column in zip(*lines)]
+    rows = [
+        "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths)))
+        for line in lines
+    ]
+    return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:]])
