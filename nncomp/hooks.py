@@ -8,7 +8,7 @@ from nncomp.network import MLP
 
 
 class Hook:
-    """Called by `train` with its own working copy of the network, whose arrays may be changed in place.
+    """Called by `train` with its own working copy of the network, the arrays of whose `params` may be changed in place.
 
     `t` counts updates from 1 to the `total` that `before_training` announced.
     """

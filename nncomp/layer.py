@@ -81,10 +81,6 @@ class Linear:
         """The weight as inference runs it; kept in memory beside the stored one where it differs."""
         return self.weight if self.integer else self.weight.prepared()
 
-    def forget(self) -> None:
-        """Drop what was prepared: training calls this when it has changed the arrays in place."""
-        self.__dict__.pop("prepared", None)
-
     def __call__(self, x: np.ndarray) -> np.ndarray:
         if self.input is None:
             z = self.prepared.apply(x)

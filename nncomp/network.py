@@ -29,6 +29,9 @@ class MLP:
     def __post_init__(self) -> None:
         if not self.layers:
             raise ValueError("a network has at least one layer")
+        for layer in self.layers:
+            if not isinstance(layer, Linear):
+                raise ValueError(f"layers are Linear, not {type(layer).__name__}")
         for before, after in pairwise(self.layers):
             if before.weight.shape[0] != after.weight.shape[1]:
                 raise ValueError(f"{before.weight.shape[0]} outputs are followed by {after.weight.shape[1]} inputs")
@@ -120,8 +123,11 @@ def forward(
     `dropout`: the rate at which the inputs of each layer are dropped, drawn from `rng`; none if empty.
     """
     x = network.check(x)
+    rates = list(dropout) or [0.0] * len(network.layers)
+    if len(rates) != len(network.layers):
+        raise ValueError(f"dropout has a rate per layer: {len(network.layers)}, not {rates}")
     tape = []
-    for layer, rate in zip(network.layers, dropout or [0.0] * len(network.layers), strict=True):
+    for layer, rate in zip(network.layers, rates):
         x, saved = layer.forward(x, rate, rng)
         tape.append(saved)
     return x, tape

@@ -94,10 +94,11 @@ def train(
     if patience is not None and validation is None:
         raise ValueError("stopping early needs a validation split")
     rng = np.random.default_rng(seed)
-    network = network.copied()
+    start = network = network.copied()
     loss = loss.with_params(tuple(p.copy() for p in loss.params))
     x = network.check(data.x)
-    params = [*chain.from_iterable(network.params), *loss.params]
+    shared = network.params
+    params = [*chain.from_iterable(shared), *loss.params]
     state = optimizer.init(params)
     steps = -(-len(data) // batch)
     best, best_accuracy, since = network, -1.0, 0
@@ -115,8 +116,7 @@ def train(
                     hook.after_backward(t, network, gradients)
                 factor = schedule((t - 1) / (epochs * steps))
                 optimizer.update(params, [*chain.from_iterable(gradients), *dloss], state, t, factor)
-                for layer in network.layers:
-                    layer.forget()
+                network = start.with_params(shared)  # new layers: nothing prepared outlives an update
                 for hook in hooks:
                     hook.after_update(t, network)
                 total += value * len(index)

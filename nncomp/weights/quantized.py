@@ -18,8 +18,10 @@ from nncomp.weights.sparse import Sparse
 class Quantized:
     """`W = (codes - zero_point) * scale`, where codes are kept; a weight absent from sparse codes is exactly 0.
 
-    `codes`: an integer array (out, in) or a `Sparse` of such integers; `grid`: what they stand for. The scales are the
-    trainable parameters: fine-tuning a quantized network moves them and leaves the codes.
+    `codes`: an integer array (out, in) or a `Sparse` of such integers; `grid`: what they stand for. Fine-tuning a
+    quantized network moves the scales and leaves the codes. The trainable parameter is each scale's mantissa, from 1 to
+    below 2 at the start, its power of two held: exactly the scale, but of order one, so that one learning rate serves
+    scales and biases alike.
 
     >>> from nncomp.formats import Uniform
     >>> grid = Grid(Uniform(), np.array([[0.5]]))
@@ -69,10 +71,14 @@ class Quantized:
 
     @property
     def params(self) -> tuple[np.ndarray, ...]:
-        return (self.grid.scale,)
+        return (2 * np.frexp(self.grid.scale)[0],)
 
     def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
-        return replace(self, grid=replace(self.grid, scale=params[0]))
+        return replace(self, grid=replace(self.grid, scale=self._scaled(params[0])))
+
+    def _scaled(self, mantissa: np.ndarray) -> np.ndarray:
+        """The mantissas times the powers of two of the scales."""
+        return np.ldexp(mantissa, np.frexp(self.grid.scale)[1] - 1)
 
     def _per_code(self, block_values: np.ndarray) -> np.ndarray:
         """One value per block -> one per code, or an array that broadcasts so."""
@@ -106,7 +112,7 @@ class Quantized:
     def vjp(
         self, saved: np.ndarray, dy: np.ndarray, need_dx: bool = True
     ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
-        """`dx = dy W`, and `dscale = sum of dW (codes - zero_point)` over the weights that share the scale."""
+        """`dx = dy W`; `dscale = sum of dW (codes - zero_point)` over the weights that share it, then the mantissa's."""
         dx, (dw,) = self.prepared().vjp(saved, dy, need_dx)
         rows, blocks = self.shape[0], self.grid.scale.shape[1]
         if isinstance(self.codes, Sparse):
@@ -114,7 +120,8 @@ class Quantized:
             by_row = np.bincount(scale_of, dw * self._steps, rows * blocks).reshape(rows, blocks).astype(self.dtype)
         else:
             by_row = np.add.reduceat(dw * self._steps, self._block_starts, axis=1)
-        return dx, (by_row if self.grid.scale.shape[0] == rows else by_row.sum(axis=0, keepdims=True),)
+        dscale = by_row if self.grid.scale.shape[0] == rows else by_row.sum(axis=0, keepdims=True)
+        return dx, (self._scaled(dscale),)
 
     @property
     def _block_starts(self) -> range:

@@ -1,6 +1,7 @@
 """Only the kept weights stored, in compressed rows; every product runs on the masked kernels."""
 
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
@@ -82,7 +83,11 @@ class Sparse:
         return (self.values,)
 
     def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
-        return replace(self, values=params[0])
+        if params[0].shape != self.values.shape:
+            raise ValueError(f"{self.values.size} kept values, not {params[0].shape}")
+        other = copy(self)  # the pattern was checked when it was made: training does this at every update
+        object.__setattr__(other, "values", params[0])
+        return other
 
     @cached_property
     def rows(self) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Timings of nncomp beside other libraries; each module runs on its own: `python -m benchmarks.training`."""

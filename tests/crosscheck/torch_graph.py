@@ -1,0 +1,180 @@
+"""What nncomp computes by hand, written again in torch's operations, so that autograd supplies the gradients."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from nncomp import activations
+from nncomp.activations import Activation
+from nncomp.formats import Grid, PerGroup, PerTensor, Uniform
+from nncomp.formats.granularity import Granularity
+from nncomp.layer import InputQuantizer, Linear
+from nncomp.network import MLP
+from nncomp.norm import BatchNorm
+from nncomp.quantize import Dynamic, Percentile, minmax
+from nncomp.quantize.ranges import Range
+from nncomp.transforms import FakeQuantize, Masked
+from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+ACTIVATIONS = {
+    activations.Identity: lambda f, z: z,
+    activations.ReLU: lambda f, z: F.relu(z),
+    activations.LeakyReLU: lambda f, z: F.leaky_relu(z, f.slope),
+    activations.Tanh: lambda f, z: torch.tanh(z),
+    activations.Sigmoid: lambda f, z: torch.sigmoid(z),
+    activations.SiLU: lambda f, z: F.silu(z),
+    activations.GELU: lambda f, z: F.gelu(z),
+    activations.GELUTanh: lambda f, z: F.gelu(z, approximate="tanh"),
+    activations.Softmax: lambda f, z: F.softmax(z, dim=-1),
+    activations.LogSoftmax: lambda f, z: F.log_softmax(z, dim=-1),
+}
+
+
+def leaf(a: np.ndarray) -> "torch.Tensor":
+    """A tensor of its own that gradients are wanted for."""
+    return torch.tensor(a, requires_grad=True)
+
+
+def assert_close(ours: np.ndarray, theirs: "torch.Tensor", relative: float = 1e-10, norm: float | None = None) -> None:
+    """The norm of the difference is at most `relative` times the norm of torch's answer, or times the `norm` given."""
+    expected = theirs.detach().numpy()
+    assert ours.shape == expected.shape
+    assert ours.dtype == expected.dtype
+    assert np.linalg.norm(ours - expected) <= relative * (np.linalg.norm(expected) if norm is None else norm)
+
+
+def activate(activation: Activation, z: "torch.Tensor") -> "torch.Tensor":
+    """The activation as torch has it."""
+    return ACTIVATIONS[type(activation)](activation, z)
+
+
+def normalize(
+    norm: BatchNorm, gamma: "torch.Tensor", beta: "torch.Tensor", z: "torch.Tensor", training: bool
+) -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
+    """`torch.nn.functional.batch_norm`; returns the output and the running statistics it leaves."""
+    mean, var = torch.tensor(norm.mean), torch.tensor(norm.var)
+    return F.batch_norm(z, mean, var, gamma, beta, training, norm.momentum, norm.eps), mean, var
+
+
+def spread(block_values: "torch.Tensor", group: int | None, columns: int) -> "torch.Tensor":
+    """One value per block of columns -> one per column."""
+    return block_values if group is None else block_values.repeat_interleave(group, dim=1)[:, :columns]
+
+
+def fitted(
+    x: "torch.Tensor", format: Uniform, per: Granularity, ranges: Range
+) -> tuple["torch.Tensor", "torch.Tensor"]:
+    """Scale and zero point of the grid that covers x, each broadcasting over x: the textbook formulas, anew."""
+    group = per.group if isinstance(per, PerGroup) else None
+    blocks = [x.reshape(1, -1)] if isinstance(per, PerTensor) else x.split(group or x.shape[1], dim=1)
+    if ranges is minmax:
+        bounds = [(b.amin(1), b.amax(1)) for b in blocks]
+    else:
+        assert isinstance(ranges, Percentile)
+        bounds = [(b.quantile(1 - ranges.percent / 100, 1), b.quantile(ranges.percent / 100, 1)) for b in blocks]
+    low, high = (torch.stack(side, dim=1) for side in zip(*bounds))
+    low, high = low.clamp(max=0), high.clamp(min=0)
+    if format.symmetric:
+        scale, zero = torch.maximum(-low, high) / (format.qmax - format.middle), torch.full_like(low, format.middle)
+    else:
+        scale = (high - low) / (format.qmax - format.qmin)
+    scale = torch.where(scale == 0, 1.0, scale)
+    if not format.symmetric:
+        zero = torch.round(format.qmin - low / scale).clamp(format.qmin, format.qmax)
+    return spread(scale, group, x.shape[1]), spread(zero, group, x.shape[1])
+
+
+def straight_through(x: "torch.Tensor", scale: "torch.Tensor", zero: "torch.Tensor", format: Uniform) -> "torch.Tensor":
+    """x on the grid, with the identity's gradient where it does not saturate and none where it does."""
+    q = torch.round(x / scale) + zero
+    decoded = ((q.clamp(format.qmin, format.qmax) - zero) * scale).detach()
+    return torch.where((q >= format.qmin) & (q <= format.qmax), x + (decoded - x).detach(), decoded)
+
+
+def weight_leaf(weight: Weight) -> "torch.Tensor":
+    """What torch trains of a weight: the scales of a quantized one, else the whole matrix (out, in)."""
+    match weight:
+        case Quantized():
+            return leaf(weight.grid.scale)
+        case Latent():
+            return leaf(weight.w)
+    return leaf(weight.dense())
+
+
+def matrix(weight: Weight, w: "torch.Tensor") -> "torch.Tensor":
+    """W (out, in) as a function of `weight_leaf(weight)`; masked weights are a product with the mask."""
+    match weight:
+        case Dense():
+            return w
+        case Sparse():
+            return w * torch.tensor(weight.mask)
+        case Quantized(codes=codes, grid=grid):
+            sparse = isinstance(codes, Sparse)
+            kept = torch.tensor(codes.mask) if sparse else 1
+            steps = torch.tensor((codes.dense() if sparse else codes).astype(float))
+            zero = torch.tensor(grid.zeros.astype(float))
+            return (steps - spread(zero, grid.group, steps.shape[1])) * spread(w, grid.group, steps.shape[1]) * kept
+        case Latent(transform=Masked(mask=mask)):
+            return w * torch.tensor(mask)
+        case Latent(transform=FakeQuantize(format=format, per=per, ranges=ranges, mask=mask)):
+            kept = 1 if mask is None else torch.tensor(mask)
+            return straight_through(w * kept, *fitted((w * kept).detach(), format, per, ranges), format) * kept
+    raise NotImplementedError(type(weight).__name__)
+
+
+def on_input_grid(quantizer: InputQuantizer | None, x: "torch.Tensor") -> "torch.Tensor":
+    """The input as a layer with this quantizer sees it in training."""
+    match quantizer:
+        case Grid():
+            return straight_through(x, torch.tensor(quantizer.scale), torch.tensor(quantizer.zeros), quantizer.format)
+        case Dynamic(format=format, per=per, ranges=ranges):
+            return straight_through(x, *fitted(x.detach(), format, per, ranges), format)
+    return x
+
+
+class TorchNetwork:
+    """An `MLP` as a torch graph: `leaves[i]` are layer i's trainable tensors, in the order of `network.params[i]`."""
+
+    def __init__(self, network: MLP) -> None:
+        self.layers = network.layers
+        self.leaves = [
+            [weight_leaf(layer.weight), *(leaf(p) for p in layer.params[len(layer.weight.params) :])]
+            for layer in self.layers
+        ]
+
+    def outputs(self, x: np.ndarray, training: bool, dropped: Sequence[np.ndarray | None] = ()) -> list["torch.Tensor"]:
+        """The output of every layer; `dropped` holds the factors that dropout puts on each layer's inputs."""
+        a, out = torch.tensor(x), []
+        for i, (layer, leaves) in enumerate(zip(self.layers, self.leaves)):
+            factors = dropped[i] if dropped else None
+            a = self._layer(layer, leaves, a if factors is None else a * torch.tensor(factors), training)
+            out.append(a)
+        return out
+
+    @staticmethod
+    def _layer(layer: Linear, leaves: list["torch.Tensor"], x: "torch.Tensor", training: bool) -> "torch.Tensor":
+        w, bias, *norm = leaves
+        z = F.linear(on_input_grid(layer.input, x), matrix(layer.weight, w), bias)
+        if layer.norm is not None:
+            z, _, _ = normalize(layer.norm, *norm, z, training)
+        return activate(layer.activation, z)
+
+    def gradients(
+        self, outputs: list["torch.Tensor"], given: dict[int, np.ndarray]
+    ) -> list[tuple["torch.Tensor", ...]]:
+        """At the params of each layer, from those `given` at the outputs of some layers."""
+        at, seeds = [outputs[i] for i in given], [torch.tensor(g) for g in given.values()]
+        flat = iter(torch.autograd.grad(
+            at, [p for leaves in self.leaves for p in leaves], seeds, allow_unused=True, materialize_grads=True
+        ))  # fmt: skip
+        per_layer = [tuple(next(flat) for _ in leaves) for leaves in self.leaves]
+        return [self._at_params(layer.weight, grads) for layer, grads in zip(self.layers, per_layer)]
+
+    @staticmethod
+    def _at_params(weight: Weight, grads: tuple["torch.Tensor", ...]) -> tuple["torch.Tensor", ...]:
+        """A sparse weight's gradient is wanted at the kept weights alone, row by row."""
+        return (grads[0][torch.tensor(weight.mask)], *grads[1:]) if isinstance(weight, Sparse) else grads

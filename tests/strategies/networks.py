@@ -1,0 +1,65 @@
+"""Whole networks: every form of weight, activation, norm and input quantizer, in any combination."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from nncomp.activations import GELU, Identity, LeakyReLU, ReLU, SiLU, Tanh
+from nncomp.formats import PerRow, PerTensor
+from nncomp.layer import Linear
+from nncomp.network import MLP
+from nncomp.norm import BatchNorm
+from nncomp.quantize import Dynamic, minmax
+from nncomp.quantize.nearest import fit_grid
+from nncomp.weights import Quantized, Sparse, Weight
+from tests.strategies.weights import byte_uniforms, seeds, weights
+
+activations = st.sampled_from([Identity(), ReLU(), LeakyReLU(0.2), Tanh(), GELU(), SiLU()])
+
+
+@st.composite
+def inputs(draw: st.DrawFn, dtype: type):  # type: ignore[no-untyped-def]
+    """None, a static grid, or a dynamic quantizer."""
+    kind = draw(st.sampled_from(["none", "static", "row", "tensor"]))
+    if kind == "none":
+        return None
+    format = draw(byte_uniforms)
+    if kind == "static":
+        return fit_grid(np.array([[-1.5, 2.5]], dtype), format, PerTensor(), minmax)
+    return Dynamic(format, PerRow() if kind == "row" else PerTensor())
+
+
+def resized(weight: Weight, inputs: int) -> Weight:
+    """The same form with its columns repeated or cut to `inputs`."""
+    columns = np.arange(inputs) % weight.shape[1]
+    if isinstance(weight, Sparse):
+        return Sparse.from_dense(weight.dense()[:, columns], weight.mask[:, columns])
+    if isinstance(weight, Quantized):
+        return Quantized.encoded(
+            resized(weight.prepared(), inputs), fit_grid(weight.dense(), weight.grid.format, PerRow())
+        )
+    return type(weight)(weight.dense()[:, columns])  # type: ignore[call-arg]
+
+
+@st.composite
+def layers(draw: st.DrawFn, width: int, dtype: type, quantized_inputs: bool, norms: bool) -> Linear:
+    forms = weights(dtype).filter(lambda w: type(w).__name__ != "Latent")
+    weight = resized(draw(forms), width)
+    rng = np.random.default_rng(draw(seeds))
+    out = weight.shape[0]
+    norm = None
+    if norms and draw(st.booleans()):
+        vectors = rng.standard_normal((3, out)).astype(dtype)
+        norm = BatchNorm(*vectors, (rng.random(out) + 0.5).astype(dtype))
+    quantizer = draw(inputs(dtype)) if quantized_inputs else None
+    return Linear(weight, rng.standard_normal(out).astype(dtype), draw(activations), norm, quantizer)
+
+
+@st.composite
+def networks(draw: st.DrawFn, dtype: type = np.float32, quantized_inputs: bool = True, norms: bool = True) -> MLP:
+    """One to three layers."""
+    width = draw(st.integers(1, 8))
+    chain = []
+    for _ in range(draw(st.integers(1, 3))):
+        chain.append(draw(layers(width, dtype, quantized_inputs, norms)))
+        width = chain[-1].weight.shape[0]
+    return MLP(tuple(chain))

@@ -1,0 +1,92 @@
+"""Weights of every form: a new form joins the laws by one line in `FORMS`."""
+
+from collections.abc import Callable
+
+import numpy as np
+from hypothesis import strategies as st
+
+from nncomp.formats import PerGroup, PerRow, PerTensor, Uniform
+from nncomp.quantize.nearest import fit_grid
+from nncomp.transforms import FakeQuantize, Masked
+from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
+
+seeds = st.integers(0, 2**32 - 1)
+dtypes = st.sampled_from([np.float32, np.float64])
+sides = st.integers(1, 12)
+granularities = st.one_of(st.just(PerTensor()), st.just(PerRow()), st.integers(1, 13).map(PerGroup))
+uniforms = st.builds(
+    Uniform,
+    bits=st.integers(2, 16),
+    signed=st.booleans(),
+    symmetric=st.booleans(),
+    narrow=st.booleans(),
+)
+byte_uniforms = st.builds(
+    Uniform, bits=st.integers(2, 8), signed=st.booleans(), symmetric=st.booleans(), narrow=st.booleans()
+)
+
+
+@st.composite
+def matrices(draw: st.DrawFn, dtype: type | None = None) -> np.ndarray:
+    """A weight matrix (out, in), some rows and columns all zero, at a random scale."""
+    rng = np.random.default_rng(draw(seeds))
+    w = rng.standard_normal((draw(sides), draw(sides))) * 10.0 ** draw(st.integers(-3, 3))
+    if draw(st.booleans()):
+        w[rng.random(len(w)) < 0.3] = 0
+        w[:, rng.random(w.shape[1]) < 0.3] = 0
+    return w.astype(dtype or draw(dtypes))
+
+
+@st.composite
+def masks(draw: st.DrawFn, shape: tuple[int, int]) -> np.ndarray:
+    """A mask of any density, from nothing kept to everything."""
+    rng = np.random.default_rng(draw(seeds))
+    return rng.random(shape) < draw(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]))
+
+
+@st.composite
+def dense(draw: st.DrawFn, dtype: type | None = None) -> Dense:
+    return Dense(draw(matrices(dtype)))
+
+
+@st.composite
+def sparse(draw: st.DrawFn, dtype: type | None = None) -> Sparse:
+    w = draw(matrices(dtype))
+    return Sparse.from_dense(w, draw(masks(w.shape)))
+
+
+@st.composite
+def quantized(draw: st.DrawFn, dtype: type | None = None, formats: st.SearchStrategy[Uniform] = uniforms) -> Quantized:
+    weight = draw(st.one_of(dense(dtype), sparse(dtype)))
+    return Quantized.encoded(weight, fit_grid(weight.dense(), draw(formats), draw(granularities)))
+
+
+@st.composite
+def fake_quantized(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    w = draw(matrices(dtype))
+    mask = draw(st.none() | masks(w.shape))
+    return Latent.of(FakeQuantize(draw(uniforms), draw(granularities), mask=mask), w)
+
+
+@st.composite
+def masked(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    w = draw(matrices(dtype))
+    return Latent.of(Masked(draw(masks(w.shape))), w)
+
+
+FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [dense, sparse, quantized, fake_quantized, masked]
+
+
+def weights(dtype: type | None = None) -> st.SearchStrategy[Weight]:
+    """A weight of any form."""
+    return st.one_of([form(dtype) for form in FORMS])
+
+
+@st.composite
+def with_batch(draw: st.DrawFn, weight: st.SearchStrategy[Weight]) -> tuple[Weight, np.ndarray, np.ndarray]:
+    """A weight, a batch x (batch, in), perhaps empty, and a gradient dy (batch, out)."""
+    w = draw(weight)
+    rng = np.random.default_rng(draw(seeds))
+    batch = draw(st.integers(0, 9))
+    x, dy = (rng.standard_normal((batch, n)).astype(w.dtype) for n in (w.shape[1], w.shape[0]))
+    return w, x, dy

@@ -1,0 +1,69 @@
+"""Activations: gradients against central differences, values against closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from nncomp.activations import (
+    GELU,
+    Activation,
+    GELUTanh,
+    Identity,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)  # fmt: skip
+from tests.gradients import assert_gradient
+from tests.strategies.weights import seeds
+
+EACH = [
+    Identity(), ReLU(), LeakyReLU(), LeakyReLU(0.3), Tanh(), Sigmoid(), SiLU(), GELU(), GELUTanh(), Softmax(),
+    LogSoftmax(),
+]  # fmt: skip
+each = pytest.mark.parametrize("f", EACH, ids=repr)
+
+
+@each
+@given(st.integers(0, 6), st.integers(1, 6), seeds)
+@example(1, 1, 68772141)  # 1 + erf cancelled at z = -6.2
+def test_gradient(f: Activation, rows: int, columns: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    z = rng.standard_normal((rows, columns)) * 3
+    z += np.copysign(1e-3, z)  # away from the kink at 0
+    da = rng.standard_normal(z.shape)
+    assert_gradient(lambda z: float((da * f(z)).sum()), [z], [f.vjp(z, f(z), da)], seed)
+
+
+@each
+def test_dtype_and_purity(f: Activation) -> None:
+    z = np.linspace(-3, 3, 12, dtype=np.float32).reshape(3, 4)
+    z.flags.writeable = False
+    a = f(z)
+    assert a.dtype == np.float32 and f.vjp(z, a, np.ones_like(z)).dtype == np.float32
+    assert np.isnan(f(np.array([[np.nan, 1.0]]))[0, 0]), "NaN is never hidden"
+
+
+@pytest.mark.parametrize("z", [-40.0, -2.0, -0.5, 0.0, 0.5, 2.0, 40.0])
+def test_values(z: float) -> None:
+    s = 1 / (1 + math.exp(-z))
+    normal = math.erfc(-z / math.sqrt(2)) / 2
+    u = math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)
+    expected = {
+        Identity(): z, ReLU(): max(z, 0.0), LeakyReLU(0.3): z if z > 0 else 0.3 * z, Tanh(): math.tanh(z), Sigmoid(): s,
+        SiLU(): z * s, GELU(): z * normal, GELUTanh(): z / (1 + math.exp(-2 * u)) if u > -300 else 0.0,
+    }  # fmt: skip
+    for f, value in expected.items():
+        assert float(f(np.array(z))) == pytest.approx(value, rel=1e-12, abs=1e-300), f
+
+
+def test_softmax_sums_to_one_at_any_size() -> None:
+    z = np.array([[1e4, 0.0, -1e4], [0.0, 0.0, 0.0]])
+    np.testing.assert_allclose(Softmax()(z), [[1, 0, 0], [1 / 3] * 3], rtol=1e-15)
+    np.testing.assert_array_equal(LogSoftmax()(z)[0], [0, -1e4, -2e4])

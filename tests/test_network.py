@@ -1,0 +1,180 @@
+"""The network: gradients through everything at once, dropout, and the integer path against plain int64."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nncomp.activations import Identity, Tanh
+from nncomp.formats import Grid, Uniform
+from nncomp.layer import Linear
+from nncomp.network import MLP, backward, forward
+from nncomp.quantize import Dynamic
+from nncomp.weights import Dense, Quantized, Sparse
+from tests.gradients import assert_gradient
+from tests.strategies.networks import layers, networks
+from tests.strategies.weights import seeds
+
+
+def tame(layer: Linear) -> Linear:
+    """Curved on the scale of one, so that a step of 1e-5 is small: no kinks, no saturation, no division by nearly 0.
+
+    The stored forms are linear in their one array, be it weights, kept values or scales.
+    """
+    weight = layer.weight.with_params((layer.weight.params[0] / (np.abs(layer.weight.dense()).max() or 1.0),))
+    return replace(layer, activation=Tanh(), weight=weight, norm=replace(layer.norm, eps=1.0) if layer.norm else None)
+
+
+@given(networks(np.float64, quantized_inputs=False), seeds)
+def test_gradient_of_a_whole_network(network: MLP, seed: int) -> None:
+    """With gradients injected at every layer's output, as distillation of hidden activations does."""
+    network = network.with_layers(tame)
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((4, network.sizes[0]))
+    _, tape = forward(network, x)
+    given = {i: rng.standard_normal(saved.a.shape) for i, saved in enumerate(tape)}
+
+    def loss(*flat: np.ndarray) -> float:
+        rest = list(flat)
+        params = [[rest.pop(0) for _ in layer] for layer in network.params]
+        _, tape = forward(network.with_params(params), x)
+        return sum(float((g * tape[i].a).sum()) for i, g in given.items())
+
+    gradients = backward(network, tape, given)
+    assert_gradient(
+        loss, [p for layer in network.params for p in layer], [g for layer in gradients for g in layer], seed
+    )
+
+
+@given(layers(5, np.float64, quantized_inputs=True, norms=False), seeds)
+def test_gradient_passes_straight_through_an_unsaturated_input_grid(layer: Linear, seed: int) -> None:
+    """The surrogate of the input is `x + r` inside the grid's range and constant outside, its residue r held."""
+    layer = replace(layer, activation=Identity())
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((3, 5)) * 2
+    dy = rng.standard_normal((3, layer.weight.shape[0]))
+    grid = layer.input.grid_for(x) if layer.input else None
+    seen = grid.decode(grid.encode(x)) if grid else x
+    inside = np.ones(x.shape, bool)
+    if grid:
+        codes = np.rint(x / grid.scale) + grid.zeros
+        inside = (codes >= grid.format.qmin) & (codes <= grid.format.qmax)
+    dx, _ = layer.backward(layer.forward(x)[1], dy)
+    assert dx is not None
+    residue, w = seen - x, layer.weight.dense()
+    assert_gradient(lambda x: float((dy * (np.where(inside, x + residue, seen) @ w.T)).sum()), [x], [dx], seed)
+
+
+def plain_integer_layer(layer: Linear, x: np.ndarray) -> np.ndarray:
+    """The layer by its definition: NumPy int64 sums, no kernel, no weight class."""
+    weight, grid = layer.weight, layer.input.grid_for(x)  # type: ignore[union-attr]
+    assert isinstance(weight, Quantized)
+    q = np.clip(np.rint(x / grid.scale) + grid.zeros, grid.format.qmin, grid.format.qmax).astype(np.int64)
+    kept = weight.codes.mask if isinstance(weight.codes, Sparse) else True
+    codes = weight.codes.dense() if isinstance(weight.codes, Sparse) else weight.codes
+    group = weight.grid.group or weight.shape[1]
+    y = np.zeros((len(x), weight.shape[0]), x.dtype)
+    for block, start in enumerate(range(0, weight.shape[1], group)):
+        columns = slice(start, start + group)
+        steps = np.where(kept, codes.astype(np.int64) - weight.grid.zeros[:, [block]].astype(np.int64), 0)[:, columns]
+        acc = (q[:, columns] - grid.zeros.astype(np.int64)) @ steps.T
+        y += acc.astype(x.dtype) * (grid.scale * weight.grid.scale[:, [block]].T)
+    y += layer.bias
+    return layer.activation(y if layer.norm is None else layer.norm.apply(y))
+
+
+@st.composite
+def integer_networks(draw: st.DrawFn) -> MLP:
+    """Networks whose every layer multiplies integers."""
+    network = draw(networks(np.float32))
+    if not all(layer.integer for layer in network.layers):
+        network = network.with_layers(
+            lambda layer: replace(
+                layer,
+                weight=layer.weight if isinstance(layer.weight, Quantized) else quantized(layer.weight),
+                input=layer.input or Dynamic(Uniform(signed=False, symmetric=False)),
+            )
+        )
+    return network
+
+
+def quantized(weight: Dense | Sparse) -> Quantized:
+    scale = np.maximum(np.abs(weight.dense()).max(axis=1, keepdims=True), np.float32(1e-3)) / np.float32(127)
+    return Quantized.encoded(weight, Grid(Uniform(), scale))
+
+
+@given(integer_networks(), seeds, st.integers(0, 5))
+def test_integer_network_equals_a_plain_int64_evaluation(network: MLP, seed: int, batch: int) -> None:
+    x = np.random.default_rng(seed).standard_normal((batch, network.sizes[0])).astype(np.float32)
+    expected = x
+    for layer in network.layers:
+        assert layer.integer
+        expected = plain_integer_layer(layer, expected)
+    assert network(x).tobytes() == expected.tobytes()
+
+
+@given(integer_networks(), seeds)
+def test_fake_quantized_path_gives_the_same_codes_but_for_ties(network: MLP, seed: int) -> None:
+    """Both paths from the same codes, a layer at a time: the next codes are equal, or one apart at a tie."""
+    x = np.random.default_rng(seed).standard_normal((6, network.sizes[0])).astype(np.float32)
+    for layer, after in pairwise(network.layers):
+        if layer.norm is not None:
+            return  # in training a norm sees the batch's statistics, which is another function
+        exact, fake = layer(x), layer.forward(x)[0]
+        if not isinstance(after.input, Grid):
+            return  # a dynamic grid follows its input, so the two paths have two grids
+        a, b = (after.input.encode(v).astype(int) for v in (exact, fake))
+        assert np.abs(a - b).max(initial=0) <= 1
+        seen = layer.input.grid_for(x)  # type: ignore[union-attr]
+        size = np.abs(seen.decode(seen.encode(x))) @ np.abs(layer.weight.dense()).T + np.abs(layer.bias)
+        error = (layer.weight.shape[1] + 8) * np.finfo(np.float32).eps * size * 2  # activations have slopes below 2
+        distance = np.abs(np.abs(exact / after.input.scale % 1) - 0.5) * after.input.scale
+        assert (distance[a != b] <= error[a != b]).all()
+        x = exact
+
+
+def test_dropout_keeps_the_expectation_and_its_gradient_is_the_same_factor() -> None:
+    layer = Linear(Dense(np.eye(3)), np.zeros(3))
+    x = np.full((20_000, 3), 2.0)
+    y, saved = layer.forward(x, dropout=0.25, rng=np.random.default_rng(0))
+    assert set(np.unique(y)) == {0.0, 2.0 / 0.75}
+    # 60,000 draws of a mean 2 with standard deviation 2 sqrt(1/3): five of its standard errors.
+    assert abs(y.mean() - 2) < 5 * 2 * np.sqrt(1 / 3 / 60_000)
+    dx, _ = layer.backward(saved, np.ones_like(y))
+    np.testing.assert_array_equal(dx, y / 2)
+    again = layer.forward(x, dropout=0.25, rng=np.random.default_rng(0))[0]
+    assert again.tobytes() == y.tobytes()
+
+
+def test_calling_a_network_casts_floats_and_refuses_the_rest() -> None:
+    network = MLP.init([3, 2])
+    x = np.ones((2, 3))
+    assert network(x).dtype == np.float32 and network(x[:0]).shape == (0, 2)
+    for bad, message in [(x[0], r"float64 of shape \(3,\)"), (x[:, :2], r"\(2, 2\)"), (x.astype(np.uint8), "uint8")]:
+        with pytest.raises(ValueError, match=f"floats .batch, 3., not {message}|{message}"):
+            network(bad)
+
+
+def test_bad_networks() -> None:
+    w, b = Dense(np.ones((2, 3), np.float32)), np.zeros(2, np.float32)
+    for make, message in [
+        (lambda: MLP(()), "at least one layer"),
+        (lambda: MLP((Linear(w, b), Linear(w, b))), "2 outputs are followed by 3 inputs"),
+        (lambda: MLP.init([3]), "sizes run from inputs to outputs"),
+        (lambda: MLP.init([3, 0]), "each at least 1"),
+        (lambda: Linear(w, np.zeros(3, np.float32)), r"float32 \(2,\), not float32 \(3,\)"),
+        (lambda: Linear(w, np.zeros(2)), "not float64"),
+        (lambda: Linear(w, b, input=Grid(Uniform(), np.ones((2, 1)))), r"one scale, not \(2, 1\)"),
+        (lambda: forward(MLP.init([3, 2]), np.ones((1, 3)), dropout=[0.5]), "a generator"),
+        (lambda: backward(MLP.init([3, 2]), forward(MLP.init([3, 2]), np.ones((1, 3)))[1], {1: b}), r"layers \[1\]"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            make()
+
+
+def test_repr_tells_networks_apart() -> None:
+    a, b = MLP.init([3, 2], seed=0), MLP.init([3, 2], seed=1)
+    assert repr(a) == repr(MLP.init([3, 2], seed=0)) != repr(b) and a.copied().fingerprint() == a.fingerprint()

@@ -1,0 +1,91 @@
+"""Optimizers against textbook loops in Python floats; schedules at their ends and corners."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nncomp.optim import SGD, Adam, AdamW, Constant, Cosine, OneCycle, Optimizer, Step
+from tests.strategies.weights import seeds
+
+
+def loops(optimizer: Optimizer, w: float, gradients: list[float], factor: float) -> float:
+    """One weight, one update at a time."""
+    m = v = 0.0
+    rate = optimizer.rate * factor
+    for t, g in enumerate(gradients, 1):
+        if isinstance(optimizer, SGD):
+            g += optimizer.weight_decay * w
+            v = optimizer.momentum * v + g
+            w -= rate * (g + optimizer.momentum * v if optimizer.nesterov else v)
+            continue
+        if optimizer.decoupled:
+            w -= rate * optimizer.weight_decay * w
+        else:
+            g += optimizer.weight_decay * w
+        m = optimizer.beta1 * m + (1 - optimizer.beta1) * g
+        v = optimizer.beta2 * v + (1 - optimizer.beta2) * g * g
+        m_hat, v_hat = m / (1 - optimizer.beta1**t), v / (1 - optimizer.beta2**t)
+        w -= rate * m_hat / (math.sqrt(v_hat) + optimizer.eps)
+    return w
+
+
+EACH = [
+    SGD(momentum=0.0), SGD(), SGD(nesterov=True), SGD(momentum=0.5, weight_decay=0.1), Adam(rate=0.1),
+    Adam(rate=0.1, weight_decay=0.1), AdamW(rate=0.1, weight_decay=0.2), Adam(beta1=0.0, beta2=0.5, eps=1e-3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", EACH, ids=repr)
+@given(seeds, st.integers(1, 6), st.sampled_from([1.0, 0.3]))
+def test_updates_equal_loops(optimizer: Optimizer, seed: int, steps: int, factor: float) -> None:
+    rng = np.random.default_rng(seed)
+    start = [rng.standard_normal((2, 3)), rng.standard_normal(4)]
+    gradients = [[rng.standard_normal(w.shape) for w in start] for _ in range(steps)]
+    params = [w.copy() for w in start]
+    state = optimizer.init(params)
+    for t, g in enumerate(gradients, 1):
+        kept = [a.copy() for a in g]
+        optimizer.update(params, g, state, t, factor)
+        for a, b in zip(g, kept):
+            np.testing.assert_array_equal(a, b)
+    for k, w in enumerate(params):
+        for i, value in np.ndenumerate(w):
+            expected = loops(optimizer, float(start[k][i]), [float(g[k][i]) for g in gradients], factor)
+            # Some ten roundings a step, none amplified: the updates are of the size of the weights.
+            assert value == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_float32_stays_float32() -> None:
+    for optimizer in EACH:
+        w, g = np.ones((2, 2), np.float32), np.ones((2, 2), np.float32)
+        state = optimizer.init([w])
+        optimizer.update([w], [g], state, 1)
+        assert w.dtype == np.float32 and all(s.dtype == np.float32 for s in state[0])
+
+
+def test_schedules() -> None:
+    assert [Constant()(t) for t in (0, 0.99)] == [1, 1]
+    assert [Step(at=(0.5, 0.75), factor=0.1)(t) for t in (0, 0.5, 0.75)] == pytest.approx([1, 0.1, 0.01])
+    assert [Cosine(last=0.1)(t) for t in (0, 0.5, 1)] == pytest.approx([1, 0.55, 0.1])
+    cycle = OneCycle(warmup=0.25, first=0.04, last=0.001)
+    assert [cycle(t) for t in (0, 0.125, 0.25, 0.625, 1)] == pytest.approx([0.04, 0.52, 1, 0.5005, 0.001])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Adam(rate=0), "rate is positive and finite, not 0"),
+        (lambda: SGD(rate=math.nan), "not nan"),
+        (lambda: SGD(momentum=1.0), "momentum is from 0 to below 1, not 1.0"),
+        (lambda: Adam(beta2=1.0), "beta2 is from 0"),
+        (lambda: OneCycle(warmup=0), "between 0 and 1, not 0"),
+        (lambda: SGD().update([np.ones(2)], [np.ones(3)], [(np.ones(2),)], 1), r"\(2,\) in place by a gradient"),
+        (lambda: Adam().update([np.ones((2, 3)).T], [np.ones((3, 2))], [(np.ones((3, 2)),) * 2], 1), "in place"),
+    ],
+)
+def test_bad_settings_get_one_clear_error(make, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=message):
+        make()

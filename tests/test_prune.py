@@ -1,0 +1,85 @@
+"""Masks: exact counts, nesting, ties by position, degenerate layers; schedules at their printed values."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from nncomp.prune import constant, cubic, keep_above, keep_each, keep_globally, keep_largest, magnitude, row_l1
+from tests.strategies.weights import matrices
+
+scores = arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(0, 4).map(float))
+sparsities = st.floats(0, 1)
+
+
+@given(scores, sparsities)
+def test_keeps_the_largest_and_exactly_as_many_as_asked(s: np.ndarray, sparsity: float) -> None:
+    mask = keep_largest(s, sparsity)
+    assert mask.dtype == bool and mask.shape == s.shape
+    assert (~mask).sum() == round(sparsity * s.size)
+    # Ranked by score, then position: what is kept is a prefix of that order.
+    order = sorted(range(s.size), key=lambda i: (-s.flat[i], i))
+    assert sorted(order[: mask.sum()]) == np.flatnonzero(mask).tolist()
+
+
+@given(scores, sparsities, sparsities)
+def test_masks_are_nested(s: np.ndarray, a: float, b: float) -> None:
+    low, high = sorted((a, b))
+    assert not (keep_largest(s, high) & ~keep_largest(s, low)).any()
+
+
+@given(st.lists(scores, min_size=1, max_size=4), sparsities)
+def test_global_ranks_all_layers_together(layers: list[np.ndarray], sparsity: float) -> None:
+    masks = keep_globally(layers, sparsity)
+    flat = keep_largest(np.concatenate([s.reshape(-1) for s in layers]), sparsity)
+    np.testing.assert_array_equal(np.concatenate([m.reshape(-1) for m in masks]), flat)
+    assert [m.shape for m in masks] == [s.shape for s in layers]
+    for own, s in zip(keep_each(layers, sparsity), layers):
+        np.testing.assert_array_equal(own, keep_largest(s, sparsity))
+
+
+@given(matrices(), st.randoms())
+def test_permuting_weights_permutes_their_mask(w: np.ndarray, random) -> None:  # type: ignore[no-untyped-def]
+    w = w + np.arange(w.size, dtype=w.dtype).reshape(w.shape) * 1e-3  # no ties
+    if len(np.unique(np.abs(w))) < w.size:
+        return
+    order = random.sample(range(len(w)), len(w))
+    np.testing.assert_array_equal(keep_largest(magnitude(w[order]), 0.5), keep_largest(magnitude(w), 0.5)[order])
+
+
+@given(matrices())
+def test_scores_by_loops(w: np.ndarray) -> None:
+    assert magnitude(w).tolist() == [[abs(v) for v in row] for row in w.tolist()]
+    np.testing.assert_allclose(row_l1(w), [[sum(abs(v) for v in row)] for row in w.tolist()], rtol=1e-5)
+
+
+def test_threshold() -> None:
+    s = np.array([[0.0, 1.0, 2.0]])
+    assert keep_above(s, 1.0).tolist() == [[False, False, True]]
+    assert keep_above(s, np.inf).sum() == 0 and keep_above(s, -np.inf).all()
+
+
+def test_an_all_equal_layer_is_pruned_by_half_not_whole() -> None:
+    """Comparing with the k-th value prunes everything here, as several frameworks do."""
+    assert keep_largest(np.ones((2, 2)), 0.5).tolist() == [[True, True], [False, False]]
+
+
+def test_cubic_values_printed_by_zhu_and_gupta_users() -> None:
+    assert [round(0.9 * cubic(t), 3) for t in (-1, 0, 0.25, 0.5, 0.75, 1, 2)] == [0, 0, 0.52, 0.787, 0.886, 0.9, 0.9]
+    assert constant(0) == constant(1) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: keep_largest(np.ones(3), 1.5), "between 0 and 1, not 1.5"),
+        (lambda: keep_largest(np.ones(3), -0.1), "between 0 and 1, not -0.1"),
+        (lambda: keep_largest(np.array([1.0, np.nan]), 0.5), r"\(2,\) hold NaN"),
+        (lambda: keep_above(np.array([np.nan]), 0.5), "NaN"),
+        (lambda: keep_above(np.ones(1), np.nan), "threshold nan"),
+    ],
+)
+def test_bad_input_gets_one_clear_error(make, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,240 @@
+"""Steps: what each promises, and that every step takes every other's output or says in one line why not."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from nncomp.data import Data, Split
+from nncomp.formats import PerGroup, PerTensor, Uniform
+from nncomp.hooks import Hook
+from nncomp.measure import accuracy
+from nncomp.network import MLP
+from nncomp.optim import Adam
+from nncomp.prune import constant, cubic, keep_each, row_l1
+from nncomp.quantize import Dynamic, Percentile
+from nncomp.steps import Distill, FineTune, Prune, Quantize, compress, stages
+from nncomp.transforms import FakeQuantize
+from nncomp.weights import Latent, Quantized, Sparse, Weight
+
+
+def blobs(n: int, seed: int) -> Split:
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 4, n)
+    centers = np.random.default_rng(0).standard_normal((4, 12)) * 2
+    return Split((centers[y] + rng.standard_normal((n, 12))).astype(np.float32), y)
+
+
+DATA = Data(blobs(300, 1), blobs(100, 2), blobs(100, 3), "blobs")
+SHORT = FineTune(epochs=2, batch=50, optimizer=Adam(rate=5e-3))
+
+
+@pytest.fixture(scope="module")
+def dense() -> MLP:
+    return FineTune(epochs=10, batch=50, optimizer=Adam(rate=5e-3))(MLP.init([12, 16, 8, 4]), DATA)
+
+
+def total(network: MLP) -> int:
+    return sum(layer.weight.shape[0] * layer.weight.shape[1] for layer in network.layers)
+
+
+def kept(network: MLP) -> int:
+    return sum(layer.weight.multiply_adds for layer in network.layers)
+
+
+def codes_of(weight: Weight) -> np.ndarray:
+    assert isinstance(weight, Quantized)
+    return weight.codes.dense() if isinstance(weight.codes, Sparse) else weight.codes
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("during", [None, SHORT])
+def test_prune_keeps_exactly_as_many_as_asked(dense: MLP, sparsity: float, during: FineTune | None) -> None:
+    pruned = Prune(sparsity, schedule=cubic if during else constant, interval=3, during=during)(dense, DATA)
+    assert kept(pruned) == total(dense) - round(sparsity * total(dense))
+    assert all(isinstance(layer.weight, Sparse) for layer in pruned.layers)
+    if during is None:
+        for a, b in zip(pruned.layers, dense.layers):
+            np.testing.assert_array_equal(a.weight.dense()[a.weight.mask], b.weight.dense()[a.weight.mask])
+
+
+def test_prune_keeps_the_largest_across_layers(dense: MLP) -> None:
+    pruned = Prune(0.7)(dense, DATA)
+    left = np.concatenate([np.abs(layer.weight.values) for layer in pruned.layers])
+    gone = np.concatenate([np.abs(d.weight.dense()[~p.weight.mask]) for d, p in zip(dense.layers, pruned.layers)])
+    assert left.min() >= gone.max()
+
+
+def test_prune_again_counts_what_is_gone_and_never_revives(dense: MLP) -> None:
+    once = Prune(0.5)(dense, DATA)
+    for during in (None, SHORT):
+        twice = Prune(0.8, during=during)(once, DATA)
+        assert kept(twice) == total(dense) - round(0.8 * total(dense))
+        for a, b in zip(once.layers, twice.layers):
+            assert not (b.weight.mask & ~a.weight.mask).any()
+    assert kept(Prune(0.2)(once, DATA)) == kept(once), "already sparser than asked"
+
+
+def test_prune_whole_rows_spares_the_classes(dense: MLP) -> None:
+    pruned = Prune(0.5, scores=row_l1, scope=keep_each)(dense, DATA)
+    rows = [layer.weight.mask.all(axis=1) | ~layer.weight.mask.any(axis=1) for layer in pruned.layers]
+    assert all(r.all() for r in rows)
+    assert [int(layer.weight.mask.any(axis=1).sum()) for layer in pruned.layers] == [8, 4, 4]
+
+
+def test_gradual_pruning_grows_by_its_schedule_and_holds_masked_weights_at_zero(dense: MLP) -> None:
+    densities = []
+
+    class Watch(Hook):
+        def after_update(self, t: int, network: MLP) -> None:
+            densities.append(sum(int(np.count_nonzero(l.weight.dense())) for l in network.layers))
+
+    during = FineTune(epochs=10, batch=50, optimizer=Adam(rate=5e-3))  # 60 updates
+    Prune(0.8, schedule=cubic, ramp=0.5, interval=10, during=during)(dense, DATA, [Watch()])
+    n = total(dense)
+    for t, density in enumerate(densities, 1):
+        at = min(t - t % 10, 30) / 30
+        assert density == n - round(0.8 * cubic(at) * n), t
+
+
+def test_quantize_rounds_each_row_to_its_grid(dense: MLP) -> None:
+    network = Quantize(inputs=None)(dense, DATA)
+    for a, b in zip(network.layers, dense.layers):
+        w = b.weight.dense()
+        scale = np.abs(w).max(axis=1, keepdims=True) / np.float32(127)
+        np.testing.assert_array_equal(codes_of(a.weight), np.rint(w / scale).astype(np.int8))
+        assert not a.integer and a.prepared.nbytes == w.nbytes
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Quantize(),
+        Quantize(inputs=Dynamic(Uniform())),
+        Quantize(weights=Uniform(bits=4), per=PerGroup(5), input_ranges=Percentile(99.9)),
+        Quantize(weights=Uniform(symmetric=False), per=PerTensor(), inputs=Uniform(bits=16)),
+        Quantize(during=SHORT),
+        Quantize(weights=Uniform(bits=3), during=SHORT),
+    ],
+    ids=repr,
+)
+def test_quantized_networks_stay_close(dense: MLP, step: Quantize) -> None:
+    for network in (dense, Prune(0.5)(dense, DATA)):
+        quantized = step(network, DATA)
+        assert all(layer.integer for layer in quantized.layers)
+        assert accuracy(quantized, DATA.validation) > accuracy(network, DATA.validation) - 0.08
+        for a, b in zip(network.layers, quantized.layers):
+            if isinstance(a.weight, Sparse):
+                np.testing.assert_array_equal(a.weight.mask, b.weight.codes.mask)  # type: ignore[union-attr]
+
+
+def test_training_through_quantization_beats_rounding_at_two_bits(dense: MLP) -> None:
+    rounded = Quantize(weights=Uniform(bits=2))(dense, DATA)
+    trained = Quantize(weights=Uniform(bits=2), during=replace(SHORT, epochs=15))(dense, DATA)
+    assert accuracy(trained, DATA.train) > accuracy(rounded, DATA.train)
+    assert all(set(np.unique(codes_of(layer.weight))) <= {-2, -1, 0, 1} for layer in trained.layers)
+
+
+def test_quantize_folds_batch_norm() -> None:
+    network = SHORT(MLP.init([12, 8, 4], norm=True), DATA)
+    quantized = Quantize()(network, DATA)
+    assert all(layer.norm is None for layer in quantized.layers)
+    assert accuracy(quantized, DATA.validation) > accuracy(network, DATA.validation) - 0.05
+
+
+def test_distill_teaches_a_smaller_student_and_leaves_the_teacher(dense: MLP) -> None:
+    student, before = MLP.init([12, 6, 4]), dense.fingerprint()
+    taught = Distill(student=student, during=replace(SHORT, epochs=60))(dense, DATA)
+    assert taught.sizes == student.sizes and dense.fingerprint() == before
+    assert student.fingerprint() == MLP.init([12, 6, 4]).fingerprint()
+    assert accuracy(taught, DATA.validation) > 0.9
+    same = Distill(teacher=dense, during=replace(SHORT, epochs=60))(student, DATA)
+    assert same.fingerprint() == taught.fingerprint(), "the two ways to say it are one"
+
+
+def test_distilling_on_soft_targets_alone_needs_no_true_labels(dense: MLP) -> None:
+    wrong = Data(Split(DATA.train.x, np.zeros_like(DATA.train.y)), DATA.validation)
+    taught = Distill(student=MLP.init([12, 6, 4]), alpha=1.0, during=replace(SHORT, epochs=60))(dense, wrong)
+    assert accuracy(taught, DATA.validation) > 0.9
+
+
+STEPS = [
+    FineTune(epochs=1),
+    Prune(0.5),
+    Prune(0.6, schedule=cubic, during=SHORT),
+    Quantize(),
+    Quantize(inputs=None),
+    Quantize(inputs=Dynamic(Uniform()), during=SHORT),
+    Distill(student=MLP.init([12, 6, 4], norm=True), during=SHORT),
+    Distill(teacher=MLP.init([12, 4]), during=SHORT),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), list(product(STEPS, STEPS)), ids=lambda s: type(s).__name__)
+def test_every_step_takes_every_other_steps_output(dense: MLP, first, second) -> None:  # type: ignore[no-untyped-def]
+    network = first(dense, DATA)
+    codes_fixed = isinstance(second, Prune) and second.during and isinstance(first, Quantize)
+    if codes_fixed:
+        with pytest.raises(ValueError, match="prune before quantizing"):
+            second(network, DATA)
+        return
+    result = second(network, DATA)
+    assert np.isfinite(result(DATA.validation.x)).all()
+    if isinstance(second, Prune):
+        expected = total(network) - round(second.sparsity * total(network))
+        assert kept(result) <= expected
+
+
+def test_pruning_codes_gives_sparse_codes(dense: MLP) -> None:
+    network = Prune(0.5)(Quantize()(dense, DATA), DATA)
+    assert all(isinstance(layer.weight.codes, Sparse) for layer in network.layers)
+    assert kept(network) == total(dense) - round(0.5 * total(dense))
+
+
+def test_latent_weights_are_stored_by_quantize_and_masked_by_prune(dense: MLP) -> None:
+    latent = dense.with_layers(lambda l: replace(l, weight=Latent.of(FakeQuantize(), l.weight.dense())))
+    masked = Prune(0.5)(latent, DATA)
+    assert all(isinstance(layer.weight, Latent) for layer in masked.layers)
+    stored = Quantize()(masked, DATA)
+    assert sum(int(np.count_nonzero(l.weight.dense())) for l in stored.layers) <= total(dense) - round(
+        0.5 * total(dense)
+    )
+
+
+def test_compress_hides_the_test_split(dense: MLP) -> None:
+    given = []
+
+    def spy(network: MLP, data: Data, hooks: object = ()) -> MLP:
+        given.append(data.test)
+        return network
+
+    assert compress(dense, [spy, spy], DATA) is dense and given == [None, None]
+    assert [name for name, _ in stages(dense, [Prune(0.1), Quantize()], DATA)] == ["Prune", "Quantize"]
+    assert compress(dense, [], DATA) is dense
+
+
+def test_the_repr_of_a_recipe_reproduces_it() -> None:
+    from nncomp.prune import keep_globally, magnitude  # noqa: F401 - names the expressions may use
+
+    for step in [*STEPS[:6], Prune(0.9, scores=row_l1, scope=keep_each), Quantize(input_ranges=Percentile(99.0))]:
+        assert eval(repr(step)) == step
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Prune(1.5), "between 0 and 1, not 1.5"),
+        (lambda: Prune(0.5, ramp=0), "the ramp is a fraction"),
+        (lambda: Prune(0.5, during=FineTune(patience=3)), "cannot stop early"),
+        (lambda: Distill(), "give a student, or a teacher"),
+        (lambda: Distill(student=MLP.init([12, 4]), teacher=MLP.init([12, 4])), "the other"),
+        (
+            lambda: Distill(student=MLP.init([12, 5]))(MLP.init([12, 4]), DATA),
+            r"student \[12, 5\] and a teacher \[12, 4\]",
+        ),
+    ],
+)
+def test_bad_settings_get_one_clear_error(make, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=message):
+        make()

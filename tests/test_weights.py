@@ -1,0 +1,209 @@
+"""The laws of DESIGN section 5, held by every form of a weight."""
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nncomp.formats import Grid, PerRow, Uniform
+from nncomp.quantize.nearest import fit_grid
+from nncomp.transforms import FakeQuantize
+from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
+from tests.gradients import assert_gradient
+from tests.strategies.weights import byte_uniforms, masks, quantized, seeds, sparse, weights, with_batch
+
+
+def arrays_of(part: Any) -> list[np.ndarray]:
+    """Every array in a tree of dataclasses and tuples."""
+    if isinstance(part, np.ndarray):
+        return [part]
+    if isinstance(part, tuple):
+        return [a for item in part for a in arrays_of(item)]
+    return [a for f in fields(part) for a in arrays_of(getattr(part, f.name))] if is_dataclass(part) else []
+
+
+def bound(weight: Weight, x: np.ndarray, terms: int) -> np.ndarray:
+    """Law 1's rounding: each term, their sum, and the value a form computes, off by a unit in the last place."""
+    eps = np.finfo(weight.dtype).eps
+    return (terms + 2) * eps * (np.abs(x.astype(np.float64)) @ np.abs(weight.dense().astype(np.float64)).T)
+
+
+@given(with_batch(weights()))
+def test_linearity(case: tuple[Weight, np.ndarray, np.ndarray]) -> None:
+    weight, x, _ = case
+    exact = x.astype(np.float64) @ weight.dense().astype(np.float64).T
+    for y in (weight.apply(x), weight.forward(x)[0], weight.prepared().apply(x)):
+        assert y.dtype == weight.dtype and y.shape == (len(x), weight.shape[0])
+        assert (np.abs(y - exact) <= bound(weight, x, weight.shape[1])).all()
+
+
+def surrogate(weight: Weight, params: tuple[np.ndarray, ...]) -> np.ndarray:
+    """The matrix that the gradient belongs to: the form's own, but for rounding, whose residue is held constant."""
+    if isinstance(weight, Latent) and isinstance(weight.transform, FakeQuantize):
+        kept = weight.transform.mask if weight.transform.mask is not None else np.ones(weight.shape, bool)
+        grid = fit_grid(np.where(kept, weight.w, 0), weight.transform.format, weight.transform.per)
+        codes = np.rint(weight.w / grid.spread(grid.scale, weight.shape[1])) + grid.spread(grid.zeros, weight.shape[1])
+        passes = kept & (codes >= grid.format.qmin) & (codes <= grid.format.qmax)
+        return np.where(passes, params[-1] + (weight.dense() - weight.w), weight.dense())
+    return weight.with_params(params).dense()
+
+
+@given(with_batch(weights(np.float64)), seeds)
+def test_gradient(case: tuple[Weight, np.ndarray, np.ndarray], seed: int) -> None:
+    weight, x, dy = case
+
+    def loss(x: np.ndarray, *params: np.ndarray) -> float:
+        return float((dy * (x @ surrogate(weight, params).T)).sum())
+
+    dx, dparams = weight.vjp(weight.forward(x)[1], dy)
+    assert dx is not None and dx.shape == x.shape
+    assert_gradient(loss, [x, *weight.params], [dx, *dparams], seed)
+
+
+@given(with_batch(weights()))
+def test_vjp_skips_what_is_not_needed(case: tuple[Weight, np.ndarray, np.ndarray]) -> None:
+    weight, x, dy = case
+    saved = weight.forward(x)[1]
+    dx, dparams = weight.vjp(saved, dy, need_dx=False)
+    assert dx is None
+    for a, b, p in zip(dparams, weight.vjp(saved, dy)[1], weight.params):
+        assert a.dtype == p.dtype and a.shape == p.shape
+        np.testing.assert_array_equal(a, b)
+
+
+@given(weights())
+def test_bytes_are_those_of_every_array_stored(weight: Weight) -> None:
+    assert weight.nbytes == sum(a.nbytes for a in arrays_of(weight))
+
+
+@given(with_batch(weights()))
+def test_purity(case: tuple[Weight, np.ndarray, np.ndarray]) -> None:
+    weight, x, dy = case
+    inputs = [*arrays_of(weight), x, dy]
+    before = [a.copy() for a in inputs]
+    for a in inputs:
+        a.flags.writeable = False
+    first = weight.apply(x), *weight.vjp(weight.forward(x)[1], dy)[1]
+    again = weight.apply(x), *weight.vjp(weight.forward(x)[1], dy)[1]
+    for a, b in zip(inputs, before):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(first, again):
+        assert a.tobytes() == b.tobytes()
+
+
+@given(weights(), st.data())
+def test_masking_keeps_exactly_the_rest(weight: Weight, data: st.DataObject) -> None:
+    mask = data.draw(masks(weight.shape))
+    expected = np.where(mask, weight.dense(), 0)
+    if not (isinstance(weight, Latent) and isinstance(weight.transform, FakeQuantize)):  # its grid follows what is kept
+        np.testing.assert_array_equal(weight.masked(mask).dense(), expected)
+    assert not weight.masked(mask).dense()[~mask].any()
+
+
+@given(weights())
+def test_params_round_trip(weight: Weight) -> None:
+    assert weight.with_params(weight.params).dense().tobytes() == weight.dense().tobytes()
+
+
+@given(st.one_of(weights()))
+def test_what_is_trained_is_what_is_stored(weight: Weight) -> None:
+    if isinstance(weight, Latent):
+        stored = weight.store()
+        assert not isinstance(stored, Latent)
+        assert stored.dense().tobytes() == weight.dense().tobytes()
+
+
+@given(sparse())
+def test_sparse_round_trips_and_takes_the_smallest_indices(weight: Sparse) -> None:
+    again = Sparse.from_dense(weight.dense(), weight.mask)
+    for name in ("values", "columns", "row_start"):
+        assert getattr(again, name).tobytes() == getattr(weight, name).tobytes()
+    assert weight.columns.dtype == np.uint8 and weight.multiply_adds == weight.mask.sum()
+
+
+@given(with_batch(quantized(formats=byte_uniforms)), st.data())
+def test_integer_product_equals_a_plain_int64_evaluation(
+    case: tuple[Quantized, np.ndarray, np.ndarray], data: st.DataObject
+) -> None:
+    """Block by block, for dense and sparse codes, every granularity and sign; and so does y, scales included."""
+    weight, x, _ = case
+    format = data.draw(byte_uniforms)
+    grid = (
+        fit_grid(x, format, data.draw(st.sampled_from([PerRow()])))
+        if len(x)
+        else Grid(format, np.ones((1, 1), x.dtype))
+    )
+    q = grid.encode(x)
+    check_integer_product(weight, q, grid)
+
+
+@given(with_batch(quantized()))
+def test_integer_product_of_wide_codes(case: tuple[Quantized, np.ndarray, np.ndarray]) -> None:
+    weight, x, _ = case
+    format = Uniform(bits=16)
+    grid = Grid(format, np.full((1, 1), 0.001, x.dtype))
+    check_integer_product(weight, grid.encode(x), grid)
+
+
+def check_integer_product(weight: Quantized, q: np.ndarray, grid: Grid) -> None:
+    out, inputs = weight.shape
+    kept = weight.codes.mask if isinstance(weight.codes, Sparse) else np.ones(weight.shape, bool)
+    codes = (weight.codes.dense() if isinstance(weight.codes, Sparse) else weight.codes).astype(np.int64)
+    scale, zeros = np.broadcast_arrays(weight.grid.scale, weight.grid.zeros)
+    rows, blocks = scale.shape
+    size = weight.grid.group or inputs
+    y = np.zeros((len(q), out), weight.dtype)
+    sums = list(weight.accumulate(q, grid))
+    assert len(sums) == blocks
+    for b, (acc, block_scale) in enumerate(sums):
+        columns = slice(b * size, min((b + 1) * size, inputs))
+        zero = np.broadcast_to(zeros[:, b : b + 1], (out, 1)) if rows == 1 else zeros[:, b : b + 1]
+        w = np.where(kept, codes - zero, 0)[:, columns]
+        x = q[:, columns].astype(np.int64) - grid.zeros.astype(np.int64)
+        exact = x @ w.T
+        assert acc.dtype.kind == "i"
+        np.testing.assert_array_equal(acc, exact)
+        s = np.broadcast_to(weight.grid.scale[:, b], (out,))[None, :]
+        y += exact.astype(weight.dtype) * (grid.scale * s)
+        assert np.broadcast_to(block_scale, (1, out)).tobytes() == s.tobytes()
+    assert weight.apply_codes(q, grid).tobytes() == y.tobytes()
+
+
+BAD_PATTERNS = {
+    "row starts must rise": dict(row_start=[0, 2, 1, 3]),
+    "row starts must rise from 0": dict(row_start=[1, 1, 2, 3]),
+    "to the 3 values": dict(row_start=[0, 1, 2, 4]),
+    "column 4 in a weight of 4 inputs": dict(columns=[0, 4, 1]),
+    "columns must rise within a row": dict(columns=[2, 2, 1], row_start=[0, 2, 3, 3]),
+    "do not at value 2": dict(columns=[0, 3, 1], row_start=[0, 0, 3, 3]),
+    "one column per value": dict(columns=[0, 1]),
+}
+
+
+@pytest.mark.parametrize("message", BAD_PATTERNS)
+def test_broken_patterns_never_reach_a_kernel(message: str) -> None:
+    good = dict(values=[1.0, 2.0, 3.0], columns=[0, 3, 1], row_start=[0, 2, 2, 3])
+    parts = {k: np.array(v, None if k == "values" else np.uint8) for k, v in {**good, **BAD_PATTERNS[message]}.items()}
+    with pytest.raises(ValueError, match=message):
+        Sparse(**parts, inputs=4)
+
+
+def test_bad_weights_say_what_is_wrong() -> None:
+    w = np.ones((2, 3), np.float32)
+    codes, grid = np.ones((2, 3), np.int8), Grid(Uniform(bits=4), np.ones((1, 1), np.float32))
+    for make, message in [
+        (lambda: Dense(w.astype(np.float16)), "float32 or float64, not float16"),
+        (lambda: Dense(w[0]), r"not of shape \(3,\)"),
+        (lambda: Dense(w[:0]), r"not of shape \(0, 3\)"),
+        (lambda: Dense(w).apply(w.T), r"\(3, 2\) does not fit a weight float32 \(out, in\) = \(2, 3\)"),
+        (lambda: Dense(w).apply(w.astype(np.float64)), "float64"),
+        (lambda: Dense(w).masked(np.ones((3, 2), bool)), r"bool \(3, 2\)"),
+        (lambda: Quantized(codes.astype(np.int16), grid), "are int8, not int16"),
+        (lambda: Quantized(codes * 9, grid), "codes from 9 to 9 leave Uniform.bits=4.: -8 to 7"),
+        (lambda: Quantized(codes, Grid(Uniform(), np.ones((3, 1)))), r"\(2, 3\) does not fit scales \(3, 1\)"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            make()
