@@ -112,7 +112,7 @@ class Quantized:
     def vjp(
         self, saved: np.ndarray, dy: np.ndarray, need_dx: bool = True
     ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
-        """`dx = dy W`; `dscale = sum of dW (codes - zero_point)` over the weights that share it, then the mantissa's."""
+        """`dx = dy W`; `dscale = sum of dW (codes - zero_point)` over the weights sharing it, then the mantissa's."""
         dx, (dw,) = self.prepared().vjp(saved, dy, need_dx)
         rows, blocks = self.shape[0], self.grid.scale.shape[1]
         if isinstance(self.codes, Sparse):
