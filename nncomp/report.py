@@ -110,22 +110,27 @@ class Report:
     def plot(self, path: str | Path) -> None:
         """Draw the networks' file size against their error, joined in order; the suffix says the image format."""
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
         size = [row.disk / 1e3 for row in self.rows]
         error = [100 - 100 * row.accuracy for row in self.rows]
-        figure = Figure(figsize=(7, 4.5), layout="constrained")
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes: Any = figure.subplots()
         axes.plot(size, error, color="0.8", zorder=1)
-        for x, y, row in zip(size, error, self.rows):
-            axes.scatter(x, y, s=50, zorder=2)
-            axes.annotate(row.name, (x, y), xytext=(6, 6), textcoords="offset points")
+        for i, (x, y, row) in enumerate(zip(size, error, self.rows), 1):
+            axes.scatter(x, y, s=160, zorder=2, label=f"{i}  {row.name}: {x:.1f} kB, {y:.2f} %")
+            axes.annotate(str(i), (x, y), ha="center", va="center", color="white", fontsize=8)
         axes.set_xscale("log")
-        axes.margins(x=0.2, y=0.2)
-        axes.set_ylim(bottom=max(0, axes.get_ylim()[0]))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.margins(x=0.1)
+        axes.set_ylim(0, 1.25 * max([*error, 0.1]))
         axes.set_xlabel("file size, kB (log scale)")
         axes.set_ylabel(f"{self.split} error, %")
         axes.set_title(f"{self.data}: size against error")
         axes.grid(alpha=0.3)
+        figure.legend(loc="outside right upper", markerscale=0.5, frameon=False)
         figure.savefig(path, dpi=150)
 
 

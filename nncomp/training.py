@@ -1,6 +1,6 @@
 """The training loop: shuffled batches, a loss, the backward pass, an update; on a private copy of the network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol, Self
@@ -96,41 +96,53 @@ def train(
     rng = np.random.default_rng(seed)
     start = network = network.copied()
     loss = loss.with_params(tuple(p.copy() for p in loss.params))
-    x = network.check(data.x)
-    shared = network.params
+    x, shared = network.check(data.x), network.params
     params = [*chain.from_iterable(shared), *loss.params]
     state = optimizer.init(params)
-    steps = -(-len(data) // batch)
-    best, best_accuracy, since = network, -1.0, 0
+    updates = epochs * -(-len(data) // batch)
+    best, t = _Best(), 0
     for hook in hooks:
-        hook.before_training(epochs * steps, network)
+        hook.before_training(updates, network)
     with threadpool_limits(threads, "blas"):
-        for epoch in range(epochs):
-            order = rng.permutation(len(data))
+        for epoch in range(1, epochs + 1):
             total = 0.0
-            for step in range(steps):
-                t = epoch * steps + step + 1
-                index = order[step * batch : (step + 1) * batch]
+            for index in _batches(rng.permutation(len(data)), batch):
                 value, gradients, dloss = _gradients(network, loss, Batch(x[index], data.y[index], index), dropout, rng)
+                t += 1
                 for hook in hooks:
                     hook.after_backward(t, network, gradients)
-                factor = schedule((t - 1) / (epochs * steps))
+                factor = schedule((t - 1) / updates)
                 optimizer.update(params, [*chain.from_iterable(gradients), *dloss], state, t, factor)
                 network = start.with_params(shared)  # new layers: nothing prepared outlives an update
                 for hook in hooks:
                     hook.after_update(t, network)
                 total += value * len(index)
             for hook in hooks:
-                hook.after_epoch(epoch + 1, network, total / len(data))
-            if patience is not None and validation is not None:
-                snapshot = network.copied()
-                accuracy = float(np.mean(snapshot(validation.x).argmax(axis=1) == validation.y))
-                since = 0 if accuracy > best_accuracy else since + 1
-                if since == 0:
-                    best, best_accuracy = snapshot, accuracy
-                if since >= patience:
-                    break
-    return network.copied() if patience is None else best
+                hook.after_epoch(epoch, network, total / len(data))
+            if patience is not None and validation is not None and best.epochs_since(network, validation) >= patience:
+                break
+    return best.network or network.copied()
+
+
+class _Best:
+    """The network of the epoch with the highest validation accuracy, the first of equals."""
+
+    network: MLP | None = None
+    accuracy, since = -1.0, 0
+
+    def epochs_since(self, network: MLP, validation: Split) -> int:
+        """How many epochs ago that was, `network` being what the latest one gave."""
+        snapshot = network.copied()
+        accuracy = float(np.mean(snapshot(validation.x).argmax(axis=1) == validation.y))
+        self.since += 1
+        if accuracy > self.accuracy:
+            self.network, self.accuracy, self.since = snapshot, accuracy, 0
+        return self.since
+
+
+def _batches(order: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(order), batch):
+        yield order[start : start + batch]
 
 
 def _gradients(
