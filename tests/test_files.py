@@ -30,7 +30,7 @@ from nncomp.measure import network_cost
 from nncomp.network import MLP
 from nncomp.weights import Dense
 from tests.strategies.networks import networks
-from tests.strategies.weights import seeds, weights
+from tests.strategies.weights import each_form, seeds
 from tests.test_weights import arrays_of
 
 in_a_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -60,8 +60,10 @@ def test_networks_round_trip_and_keep_the_size_law(tmp_path: Path, network: MLP)
 
 
 @in_a_folder
-@given(weights(), seeds)
-def test_every_form_round_trips(tmp_path: Path, weight, seed: int) -> None:  # type: ignore[no-untyped-def]
+@each_form
+@given(data=st.data(), seed=seeds)
+def test_every_form_round_trips(tmp_path: Path, form, data: st.DataObject, seed: int) -> None:  # type: ignore[no-untyped-def]
+    weight = data.draw(form())
     bias = np.random.default_rng(seed).standard_normal(weight.shape[0]).astype(weight.dtype)
     network = MLP((Linear(weight, bias),))
     save(tmp_path / "network", network)

@@ -10,7 +10,7 @@ from nncomp.layer import Linear
 from nncomp.norm import BatchNorm
 from nncomp.weights import Dense, Quantized, Sparse
 from tests.gradients import assert_gradient
-from tests.strategies.weights import dense, quantized, seeds, sparse
+from tests.strategies.weights import dense, dense_codes, seeds, sparse
 
 
 def random_norm(rng: np.random.Generator, features: int) -> BatchNorm:
@@ -63,7 +63,7 @@ def test_folding_is_exact(weight: Dense | Sparse, seed: int) -> None:
     assert (np.abs(folded(x) - layer(x)) <= 2 * (inputs + 6) * np.finfo(np.float64).eps * size).all()
 
 
-@given(quantized(np.float32))
+@given(dense_codes(np.float32))
 def test_codes_cannot_absorb_a_norm(weight: Quantized) -> None:
     out = weight.shape[0]
     with pytest.raises(ValueError, match="not Quantized: fold before quantizing"):

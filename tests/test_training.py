@@ -15,7 +15,8 @@ from nncomp.network import MLP
 from nncomp.optim import SGD, Adam, Cosine
 from nncomp.quantize import round_to_nearest
 from nncomp.training import Batch, Supervised, train
-from nncomp.weights import Quantized, Sparse
+from nncomp.transforms import FakeQuantize
+from nncomp.weights import Latent, Quantized, Sparse
 
 
 def blobs(seed: int = 0, n: int = 120) -> Split:
@@ -94,6 +95,7 @@ def test_every_form_trains_in_its_own_form() -> None:
                 np.testing.assert_array_equal(old.mask, new.mask)
             if isinstance(old, Quantized):
                 np.testing.assert_array_equal(old.codes, new.codes)
+                assert (old.grid.scale != new.grid.scale).all()
 
 
 class Recorder(Hook):
@@ -134,8 +136,8 @@ def test_a_hook_that_looks_sees_the_network_of_now() -> None:
             seen.append(np.array_equal(network(x), network.copied()(x)))
 
     x = blobs().x
-    codes = MLP.init([3, 3]).with_layers(lambda l: replace(l, weight=Quantized(*round_to_nearest(l.weight.dense()))))
-    train(codes, blobs(), epochs=1, hooks=[Look()])
+    latent = MLP.init([3, 3]).with_layers(lambda l: replace(l, weight=Latent.of(FakeQuantize(), l.weight.dense())))
+    train(latent, blobs(), epochs=3, hooks=[Look()])
     assert seen and all(seen)
 
 

@@ -1,5 +1,6 @@
 """The laws of DESIGN section 5, held by every form of a weight."""
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -13,7 +14,9 @@ from nncomp.quantize.nearest import fit_grid
 from nncomp.transforms import FakeQuantize
 from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
 from tests.gradients import assert_gradient
-from tests.strategies.weights import byte_uniforms, masks, quantized, seeds, sparse, weights, with_batch
+from tests.strategies.weights import byte_uniforms, each_form, masks, quantized, seeds, sparse, with_batch
+
+Form = Callable[..., st.SearchStrategy[Weight]]
 
 
 def arrays_of(part: Any) -> list[np.ndarray]:
@@ -31,9 +34,10 @@ def bound(weight: Weight, x: np.ndarray, terms: int) -> np.ndarray:
     return (terms + 2) * eps * (np.abs(x.astype(np.float64)) @ np.abs(weight.dense().astype(np.float64)).T)
 
 
-@given(with_batch(weights()))
-def test_linearity(case: tuple[Weight, np.ndarray, np.ndarray]) -> None:
-    weight, x, _ = case
+@each_form
+@given(data=st.data())
+def test_linearity(form: Form, data: st.DataObject) -> None:
+    weight, x, _ = data.draw(with_batch(form()))
     exact = x.astype(np.float64) @ weight.dense().astype(np.float64).T
     for y in (weight.apply(x), weight.forward(x)[0], weight.prepared().apply(x)):
         assert y.dtype == weight.dtype and y.shape == (len(x), weight.shape[0])
@@ -51,9 +55,10 @@ def surrogate(weight: Weight, params: tuple[np.ndarray, ...]) -> np.ndarray:
     return weight.with_params(params).dense()
 
 
-@given(with_batch(weights(np.float64)), seeds)
-def test_gradient(case: tuple[Weight, np.ndarray, np.ndarray], seed: int) -> None:
-    weight, x, dy = case
+@each_form
+@given(data=st.data(), seed=seeds)
+def test_gradient(form: Form, data: st.DataObject, seed: int) -> None:
+    weight, x, dy = data.draw(with_batch(form(np.float64)))
 
     def loss(x: np.ndarray, *params: np.ndarray) -> float:
         return float((dy * (x @ surrogate(weight, params).T)).sum())
@@ -63,9 +68,10 @@ def test_gradient(case: tuple[Weight, np.ndarray, np.ndarray], seed: int) -> Non
     assert_gradient(loss, [x, *weight.params], [dx, *dparams], seed)
 
 
-@given(with_batch(weights()))
-def test_vjp_skips_what_is_not_needed(case: tuple[Weight, np.ndarray, np.ndarray]) -> None:
-    weight, x, dy = case
+@each_form
+@given(data=st.data())
+def test_vjp_skips_what_is_not_needed(form: Form, data: st.DataObject) -> None:
+    weight, x, dy = data.draw(with_batch(form()))
     saved = weight.forward(x)[1]
     dx, dparams = weight.vjp(saved, dy, need_dx=False)
     assert dx is None
@@ -74,14 +80,17 @@ def test_vjp_skips_what_is_not_needed(case: tuple[Weight, np.ndarray, np.ndarray
         np.testing.assert_array_equal(a, b)
 
 
-@given(weights())
-def test_bytes_are_those_of_every_array_stored(weight: Weight) -> None:
+@each_form
+@given(data=st.data())
+def test_bytes_are_those_of_every_array_stored(form: Form, data: st.DataObject) -> None:
+    weight = data.draw(form())
     assert weight.nbytes == sum(a.nbytes for a in arrays_of(weight))
 
 
-@given(with_batch(weights()))
-def test_purity(case: tuple[Weight, np.ndarray, np.ndarray]) -> None:
-    weight, x, dy = case
+@each_form
+@given(data=st.data())
+def test_purity(form: Form, data: st.DataObject) -> None:
+    weight, x, dy = data.draw(with_batch(form()))
     inputs = [*arrays_of(weight), x, dy]
     before = [a.copy() for a in inputs]
     for a in inputs:
@@ -94,8 +103,10 @@ def test_purity(case: tuple[Weight, np.ndarray, np.ndarray]) -> None:
         assert a.tobytes() == b.tobytes()
 
 
-@given(weights(), st.data())
-def test_masking_keeps_exactly_the_rest(weight: Weight, data: st.DataObject) -> None:
+@each_form
+@given(data=st.data())
+def test_masking_keeps_exactly_the_rest(form: Form, data: st.DataObject) -> None:
+    weight = data.draw(form())
     mask = data.draw(masks(weight.shape))
     expected = np.where(mask, weight.dense(), 0)
     if not (isinstance(weight, Latent) and isinstance(weight.transform, FakeQuantize)):  # its grid follows what is kept
@@ -103,13 +114,17 @@ def test_masking_keeps_exactly_the_rest(weight: Weight, data: st.DataObject) -> 
     assert not weight.masked(mask).dense()[~mask].any()
 
 
-@given(weights())
-def test_params_round_trip(weight: Weight) -> None:
+@each_form
+@given(data=st.data())
+def test_params_round_trip(form: Form, data: st.DataObject) -> None:
+    weight = data.draw(form())
     assert weight.with_params(weight.params).dense().tobytes() == weight.dense().tobytes()
 
 
-@given(st.one_of(weights()))
-def test_what_is_trained_is_what_is_stored(weight: Weight) -> None:
+@each_form
+@given(data=st.data())
+def test_what_is_trained_is_what_is_stored(form: Form, data: st.DataObject) -> None:
+    weight = data.draw(form())
     if isinstance(weight, Latent):
         stored = weight.store()
         assert not isinstance(stored, Latent)

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -88,19 +88,16 @@ def grids_and_values(draw: st.DrawFn, rows: int = 1, columns: int = 12, group: i
     return grid, x
 
 
-@settings(deadline=None)
 @given(grids_and_values())
 def test_one_scale(case: tuple[Grid, np.ndarray]) -> None:
     assert_equal(*case)
 
 
-@settings(deadline=None)
 @given(st.integers(2, 4).flatmap(lambda rows: grids_and_values(rows=rows)))
 def test_a_scale_per_row(case: tuple[Grid, np.ndarray]) -> None:
     assert_equal(*case)
 
 
-@settings(deadline=None)
 @given(st.integers(2, 5).flatmap(lambda group: grids_and_values(rows=2, group=group)))
 def test_a_scale_per_group_of_columns(case: tuple[Grid, np.ndarray]) -> None:
     assert_equal(*case)
@@ -125,7 +122,6 @@ def test_what_is_too_large_saturates(bits: int, signed: bool) -> None:
         assert_equal(Grid(Uniform(bits, signed), np.float32([[scale]])), x)
 
 
-@settings(deadline=None)
 @given(hnp.arrays(
     np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
     elements=st.floats(-2.0**100, -2.0**-100, width=32) | st.floats(2.0**-100, 2.0**100, width=32) | st.just(0.0),

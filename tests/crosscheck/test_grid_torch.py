@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nncomp.formats import Grid, PerTensor, Uniform, half_range
@@ -61,14 +61,12 @@ def assert_equal_but_at_near_ties(
     assert (from_tie <= slack)[differs].all()
 
 
-@settings(deadline=None)
 @given(grids_and_values(scales=powers_of_two, rows=st.integers(1, 3)))
 def test_where_the_reciprocal_is_exact_fake_quantization_is_equal(case: tuple[Grid, np.ndarray]) -> None:
     grid, x = case
     np.testing.assert_array_equal(grid.decode(grid.encode(x)), fake_quantized(grid, torch.tensor(x)).numpy())
 
 
-@settings(deadline=None)
 @given(grids_and_values(rows=st.integers(1, 3)))
 def test_fake_quantization_differs_only_at_near_ties(case: tuple[Grid, np.ndarray]) -> None:
     grid, x = case
@@ -91,7 +89,6 @@ def quantized(grid: Grid, x: np.ndarray) -> "torch.Tensor":
     return torch.quantize_per_channel(torch.tensor(x), scale, zero, 0, dtype)
 
 
-@settings(deadline=None)
 @given(grids_and_values(formats=bytes_, rows=st.integers(1, 3)))
 def test_quantized_tensors(case: tuple[Grid, np.ndarray]) -> None:
     # torch documents them as round(x / scale + zero_point): with an odd zero point their ties go to the other side.
@@ -101,7 +98,6 @@ def test_quantized_tensors(case: tuple[Grid, np.ndarray]) -> None:
     np.testing.assert_array_equal(grid.decode(codes), quantized(grid, x).dequantize().numpy())
 
 
-@settings(deadline=None)
 @given(grids_and_values(scales=powers_of_two, rows=st.integers(1, 3)))
 def test_the_gradient_passes_where_torch_lets_it(case: tuple[Grid, np.ndarray]) -> None:
     grid, x = case
@@ -110,7 +106,6 @@ def test_the_gradient_passes_where_torch_lets_it(case: tuple[Grid, np.ndarray]) 
     np.testing.assert_array_equal(grid.inside(x), leaf.grad.numpy() == 1)
 
 
-@settings(deadline=None)
 @given(bounds, bounds, st.booleans(), st.booleans())
 def test_the_observers_fit_the_same_grid(a: float, b: float, signed: bool, symmetric: bool) -> None:
     observers = pytest.importorskip("torch.ao.quantization")

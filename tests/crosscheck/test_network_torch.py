@@ -108,43 +108,43 @@ def assert_gradients(network: MLP, seed: int, dropout: tuple[float, ...] = (), h
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.data(), seeds)
 def test_every_weight_form(form: str, data: st.DataObject, seed: int) -> None:
     assert_gradients(data.draw(networks(forms=st.just(form))), seed)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(networks(forms=st.just("dense"), norms=st.booleans()), seeds)
 def test_with_batch_norm(network: MLP, seed: int) -> None:
     assert_gradients(network, seed)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(networks(inputs=input_quantizers()), seeds)
 def test_input_grids_pass_the_gradient_where_they_do_not_saturate(network: MLP, seed: int) -> None:
     assert_gradients(network, seed)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(networks(forms=st.just("dense")), seeds)
 def test_gradients_given_at_hidden_layers(network: MLP, seed: int) -> None:
     assert_gradients(network, seed, hidden=True)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(networks(inputs=st.none() | input_quantizers()), st.floats(0.1, 0.5), seeds)
 def test_dropout(network: MLP, rate: float, seed: int) -> None:
     assert_gradients(network, seed, dropout=(rate,) * len(network.layers))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(networks(norms=st.booleans(), inputs=st.none() | input_quantizers()), st.floats(0, 0.5), seeds)
 def test_everything_at_once(network: MLP, rate: float, seed: int) -> None:
     assert_gradients(network, seed, dropout=(rate,) * len(network.layers), hidden=True)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(networks(norms=st.booleans(), inputs=st.none() | input_quantizers()), st.integers(1, 5), seeds)
 def test_inference_in_integers_is_the_torch_graph_too(network: MLP, batch: int, seed: int) -> None:
     x = np.random.default_rng(seed).normal(size=(batch, network.sizes[0]))

@@ -20,6 +20,8 @@ seeds = st.integers(0, 2**32 - 1)
 rates = st.floats(1e-4, 0.3)
 decays = st.sampled_from([0.0, 1e-4, 0.1])
 fractions = st.floats(0, 0.99)
+# A small beta2 divides by the last gradient alone, and where decay brings that near 0 a step amplifies any rounding.
+slow_fractions = st.floats(0.9, 0.9999)
 
 
 def arrays(rng: np.random.Generator, dtype: type) -> list[np.ndarray]:
@@ -49,7 +51,7 @@ def assert_same_path(
         assert_close(w, expected, relative)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rates, fractions, st.booleans(), decays, seeds)
 def test_sgd(rate: float, momentum: float, nesterov: bool, decay: float, seed: int) -> None:
     nesterov = nesterov and momentum > 0  # torch refuses it without momentum, where it changes nothing
@@ -60,8 +62,8 @@ def test_sgd(rate: float, momentum: float, nesterov: bool, decay: float, seed: i
     )
 
 
-@settings(deadline=None, max_examples=30)
-@given(rates, fractions, fractions, st.sampled_from([1e-8, 1e-3]), decays, seeds)
+@settings(max_examples=30)
+@given(rates, fractions, slow_fractions, st.sampled_from([1e-8, 1e-3]), decays, seeds)
 def test_adam_with_l2(rate: float, beta1: float, beta2: float, eps: float, decay: float, seed: int) -> None:
     assert_same_path(
         Adam(rate, beta1, beta2, eps, decay),
@@ -70,8 +72,8 @@ def test_adam_with_l2(rate: float, beta1: float, beta2: float, eps: float, decay
     )
 
 
-@settings(deadline=None, max_examples=30)
-@given(rates, fractions, fractions, decays, seeds)
+@settings(max_examples=30)
+@given(rates, fractions, slow_fractions, decays, seeds)
 def test_adamw(rate: float, beta1: float, beta2: float, decay: float, seed: int) -> None:
     assert_same_path(
         AdamW(rate, beta1, beta2, weight_decay=decay),

@@ -95,11 +95,16 @@ def straight_through(x: "torch.Tensor", scale: "torch.Tensor", zero: "torch.Tens
     return torch.where((q >= format.qmin) & (q <= format.qmax), x + (decoded - x).detach(), decoded)
 
 
+def power_of_two(scale: np.ndarray) -> np.ndarray:
+    """The largest power of two that is not above each scale."""
+    return 2 ** np.floor(np.log2(scale))
+
+
 def weight_leaf(weight: Weight) -> "torch.Tensor":
-    """What torch trains of a weight: the scales of a quantized one, else the whole matrix (out, in)."""
+    """What torch trains of a weight: the mantissas, from 1 to 2, of a quantized one's scales, else all of it."""
     match weight:
         case Quantized():
-            return leaf(weight.grid.scale)
+            return leaf(weight.grid.scale / power_of_two(weight.grid.scale))
         case Latent():
             return leaf(weight.w)
     return leaf(weight.dense())
@@ -116,8 +121,8 @@ def matrix(weight: Weight, w: "torch.Tensor") -> "torch.Tensor":
             sparse = isinstance(codes, Sparse)
             kept = torch.tensor(codes.mask) if sparse else 1
             steps = torch.tensor((codes.dense() if sparse else codes).astype(float))
-            zero = torch.tensor(grid.zeros.astype(float))
-            return (steps - spread(zero, grid.group, steps.shape[1])) * spread(w, grid.group, steps.shape[1]) * kept
+            zero, scale = torch.tensor(grid.zeros.astype(float)), w * torch.tensor(power_of_two(grid.scale))
+            return (steps - spread(zero, grid.group, steps.shape[1])) * spread(scale, grid.group, steps.shape[1]) * kept
         case Latent(transform=Masked(mask=mask)):
             return w * torch.tensor(mask)
         case Latent(transform=FakeQuantize(format=format, per=per, ranges=ranges, mask=mask)):

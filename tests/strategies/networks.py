@@ -11,7 +11,7 @@ from nncomp.norm import BatchNorm
 from nncomp.quantize import Dynamic, minmax
 from nncomp.quantize.nearest import fit_grid
 from nncomp.weights import Quantized, Sparse, Weight
-from tests.strategies.weights import byte_uniforms, seeds, weights
+from tests.strategies.weights import STORED, byte_uniforms, seeds
 
 activations = st.sampled_from([Identity(), ReLU(), LeakyReLU(0.2), Tanh(), GELU(), SiLU()])
 
@@ -42,8 +42,7 @@ def resized(weight: Weight, inputs: int) -> Weight:
 
 @st.composite
 def layers(draw: st.DrawFn, width: int, dtype: type, quantized_inputs: bool, norms: bool) -> Linear:
-    forms = weights(dtype).filter(lambda w: type(w).__name__ != "Latent")
-    weight = resized(draw(forms), width)
+    weight = resized(draw(st.one_of([form(dtype) for form in STORED])), width)
     rng = np.random.default_rng(draw(seeds))
     out = weight.shape[0]
     norm = None

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from nncomp.formats import PerGroup, PerRow, PerTensor, Uniform
@@ -56,16 +57,31 @@ def sparse(draw: st.DrawFn, dtype: type | None = None) -> Sparse:
 
 
 @st.composite
-def quantized(draw: st.DrawFn, dtype: type | None = None, formats: st.SearchStrategy[Uniform] = uniforms) -> Quantized:
-    weight = draw(st.one_of(dense(dtype), sparse(dtype)))
+def dense_codes(
+    draw: st.DrawFn,
+    dtype: type | None = None,
+    formats: st.SearchStrategy[Uniform] = uniforms,
+    kept: Callable[[type | None], st.SearchStrategy[Dense | Sparse]] = dense,
+) -> Quantized:
+    weight = draw(kept(dtype))
     return Quantized.encoded(weight, fit_grid(weight.dense(), draw(formats), draw(granularities)))
 
 
+def sparse_codes(
+    dtype: type | None = None, formats: st.SearchStrategy[Uniform] = uniforms
+) -> st.SearchStrategy[Quantized]:
+    return dense_codes(dtype, formats, sparse)
+
+
 @st.composite
-def fake_quantized(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+def fake_quantized(draw: st.DrawFn, dtype: type | None = None, pruned: bool = False) -> Latent:
     w = draw(matrices(dtype))
-    mask = draw(st.none() | masks(w.shape))
+    mask = draw(masks(w.shape)) if pruned else None
     return Latent.of(FakeQuantize(draw(uniforms), draw(granularities), mask=mask), w)
+
+
+def fake_quantized_pruned(dtype: type | None = None) -> st.SearchStrategy[Latent]:
+    return fake_quantized(dtype, pruned=True)
 
 
 @st.composite
@@ -74,19 +90,21 @@ def masked(draw: st.DrawFn, dtype: type | None = None) -> Latent:
     return Latent.of(Masked(draw(masks(w.shape))), w)
 
 
-FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [dense, sparse, quantized, fake_quantized, masked]
+STORED = [dense, sparse, dense_codes, sparse_codes]
+FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [*STORED, fake_quantized, fake_quantized_pruned, masked]
+each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 
 
-def weights(dtype: type | None = None) -> st.SearchStrategy[Weight]:
-    """A weight of any form."""
-    return st.one_of([form(dtype) for form in FORMS])
+def quantized(formats: st.SearchStrategy[Uniform] = uniforms) -> st.SearchStrategy[Quantized]:
+    """Dense or sparse codes."""
+    return st.one_of(dense_codes(None, formats), sparse_codes(None, formats))
 
 
 @st.composite
 def with_batch(draw: st.DrawFn, weight: st.SearchStrategy[Weight]) -> tuple[Weight, np.ndarray, np.ndarray]:
-    """A weight, a batch x (batch, in), perhaps empty, and a gradient dy (batch, out)."""
+    """A weight, a batch x (batch, in), sometimes empty, and a gradient dy (batch, out)."""
     w = draw(weight)
     rng = np.random.default_rng(draw(seeds))
-    batch = draw(st.integers(0, 9))
+    batch = draw(st.sampled_from([3, 1, 9, 0]))
     x, dy = (rng.standard_normal((batch, n)).astype(w.dtype) for n in (w.shape[1], w.shape[0]))
     return w, x, dy
