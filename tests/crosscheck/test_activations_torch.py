@@ -38,7 +38,7 @@ def test_the_table_names_every_activation() -> None:
 
 # Up to |z| = 4 every derivative is above 1e-4, except around its zeros: far from where 1 - a^2 or 1 + erf cancel.
 @every_activation
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(z=moderate(4), seed=st.integers(0, 2**32 - 1))
 def test_forward_and_vjp(activation: Activation, z: np.ndarray, seed: int) -> None:
     da = np.random.default_rng(seed).normal(size=z.shape)
@@ -50,7 +50,7 @@ def test_forward_and_vjp(activation: Activation, z: np.ndarray, seed: int) -> No
 # nothing. What remains is a bound in units of the incoming gradient: a few roundings of numbers of size 1, or of |z|
 # where the derivative has a factor z; beyond |z| = 40 what z multiplies is 0 in float64.
 @every_activation
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(z=moderate(1e6), seed=st.integers(0, 2**32 - 1))
 def test_saturated(activation: Activation, z: np.ndarray, seed: int) -> None:
     da = np.random.default_rng(seed).normal(size=z.shape)

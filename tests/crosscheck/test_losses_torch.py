@@ -34,7 +34,7 @@ def assert_loss(ours: tuple[float, np.ndarray], theirs: "torch.Tensor", at: "tor
     assert_close(gradient, torch.autograd.grad(theirs, at)[0])
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(batches, classes, st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.booleans(), seeds)
 def test_cross_entropy(batch: int, classes: int, smoothing: float, weighted: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -55,7 +55,7 @@ def test_cross_entropy_with_a_class_of_weight_0(smoothing: float) -> None:
     assert_loss(cross_entropy(z, labels, smoothing, weights), theirs, x)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(batches, st.integers(1, 9), seeds)
 def test_squared_error(batch: int, outputs: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -80,7 +80,7 @@ def opposed(rng: np.random.Generator, batch: int, classes: int) -> tuple[np.ndar
     return student, teacher
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(batches, classes, temperatures, st.booleans(), st.sampled_from(list(REDUCTIONS)), seeds)
 def test_kl_divergence(batch: int, classes: int, T: float, square: bool, reduction, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -90,7 +90,7 @@ def test_kl_divergence(batch: int, classes: int, T: float, square: bool, reducti
     assert_loss(kl_divergence(student, teacher, T, square=square, reduction=reduction), theirs, x)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(batches, classes, temperatures, st.floats(0, 1), st.sampled_from([0.0, 0.1]), seeds)
 def test_kd(batch: int, classes: int, T: float, alpha: float, smoothing: float, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -1,5 +1,6 @@
 """Whole networks, forward and backward, against torch autograd in float64: every weight form, input grids, dropout."""
 
+from collections.abc import Collection
 from itertools import pairwise
 
 import numpy as np
@@ -82,8 +83,11 @@ def coded(weight: Weight) -> bool:
     return isinstance(weight, Quantized) or (isinstance(weight, Latent) and isinstance(weight.transform, FakeQuantize))
 
 
-def assert_gradients(network: MLP, seed: int, dropout: tuple[float, ...] = (), hidden: bool = False) -> None:
-    """The outputs of all layers, and the gradients at all params, from gradients at the last or at random outputs."""
+def assert_gradients(network: MLP, seed: int, dropout: tuple[float, ...] = (), at: Collection[int] = (-1,)) -> None:
+    """The outputs of all layers, and the gradients at all params, from random ones at the outputs of the layers `at`.
+
+    Layers are counted around, so that -1 is the last of any network.
+    """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(rng.integers(4, 10), network.sizes[0]))
     outputs, tape = forward(network, x, dropout, rng)
@@ -93,9 +97,7 @@ def assert_gradients(network: MLP, seed: int, dropout: tuple[float, ...] = (), h
         assert_close(saved.a, expected)
     np.testing.assert_array_equal(outputs, tape[-1].a)
 
-    last = len(tape) - 1
-    given = [i for i in range(last + 1) if rng.random() < 0.5] if hidden else [last]
-    at_outputs = {i: rng.normal(size=tape[i].a.shape) for i in given or [0]}
+    at_outputs = {i % len(tape): rng.normal(size=tape[i % len(tape)].a.shape) for i in at}
     expected_gradients = graph.gradients(theirs, at_outputs)
     # A batch norm cancels a shift and a scale of what comes before it, and small integers cancel each other: then the
     # gradient at some array vanishes identically, and only rounding errors are left of it. Where either can happen, the
@@ -127,9 +129,9 @@ def test_input_grids_pass_the_gradient_where_they_do_not_saturate(network: MLP, 
 
 
 @settings(max_examples=25)
-@given(networks(forms=st.just("dense")), seeds)
-def test_gradients_given_at_hidden_layers(network: MLP, seed: int) -> None:
-    assert_gradients(network, seed, hidden=True)
+@given(networks(forms=st.just("dense")), st.sets(st.integers(0, 2), min_size=1), seeds)
+def test_gradients_given_at_hidden_layers(network: MLP, at: set[int], seed: int) -> None:
+    assert_gradients(network, seed, at=at)
 
 
 @settings(max_examples=25)
@@ -141,7 +143,7 @@ def test_dropout(network: MLP, rate: float, seed: int) -> None:
 @settings(max_examples=50)
 @given(networks(norms=st.booleans(), inputs=st.none() | input_quantizers()), st.floats(0, 0.5), seeds)
 def test_everything_at_once(network: MLP, rate: float, seed: int) -> None:
-    assert_gradients(network, seed, dropout=(rate,) * len(network.layers), hidden=True)
+    assert_gradients(network, seed, dropout=(rate,) * len(network.layers), at={0, 1, 2})
 
 
 @settings(max_examples=50)
