@@ -9,6 +9,7 @@ import argparse
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
@@ -45,17 +46,11 @@ def nncomp_epoch(network: MLP, data: Split, batch: int, seed: int) -> Outcome:
 def torch_epoch(network: MLP, data: Split, batch: int, seed: int) -> Outcome:
     """PyTorch's eager loop with what makes it faster: fused Adam, `index_select`, no data loader, ReLU in place."""
     torch.manual_seed(seed)
-    n, classes = len(data), network.sizes[-1]
-    x, y = torch.from_numpy(network.check(data.x)), torch.from_numpy(data.y)
-    modules: list[torch.nn.Module] = []
-    for layer in network.layers:
-        outputs, inputs = layer.weight.shape
-        linear = torch.nn.utils.skip_init(torch.nn.Linear, inputs, outputs, dtype=x.dtype)
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(layer.weight.dense()))
-            linear.bias.copy_(torch.from_numpy(layer.bias))
-        modules += [linear] if outputs == classes else [linear, torch.nn.ReLU(inplace=True)]
-    model = torch.nn.Sequential(*modules)
+    n, x, y = len(data), torch.from_numpy(network.check(data.x)), torch.from_numpy(data.y)
+    layers = [(torch.nn.Linear(i, o, dtype=x.dtype), torch.nn.ReLU(inplace=True)) for i, o in pairwise(network.sizes)]
+    model = torch.nn.Sequential(*chain.from_iterable(layers))[:-1]
+    for p, given in zip(model.parameters(), chain.from_iterable(network.params), strict=True):
+        p.data.copy_(torch.from_numpy(given))
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE, eps=EPS, fused=True)
     total = 0.0
     for index in torch.randperm(n).split(batch):
@@ -78,8 +73,7 @@ def sklearn_epoch(network: MLP, data: Split, batch: int, seed: int, eps: float =
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there are few samples here, and that it would like to go on there
         model.partial_fit(data.x[: len(classes)], classes, classes=classes)  # makes the places to put the weights in
-        model.coefs_ = [layer.weight.dense().T.copy() for layer in network.layers]
-        model.intercepts_ = [layer.bias.copy() for layer in network.layers]
+        model.coefs_, model.intercepts_ = map(list, zip(*((w.T.copy(), b.copy()) for w, b in network.params)))
         model.fit(data.x, data.y)
     params = [(np.ascontiguousarray(w.T), b) for w, b in zip(model.coefs_, model.intercepts_)]
     return model.loss_curve_[-1], network.with_params(params)
@@ -95,11 +89,11 @@ def check_one_step(dtype: type, tolerance: float, data: Split, batch: int) -> fl
     before the bias correction, which is the same at step 1 for `eps sqrt(1 - beta2)`.
     """
     network = MLP.init(SIZES, dtype=dtype)
-    x, y = network.check(data.x[:batch]), np.concatenate([np.arange(10), data.y[10:batch]])  # every class is there
-    one = Split(x, y)
+    labels = np.concatenate([np.arange(10), data.y[10:batch]])  # every class is there
+    one = Split(network.check(data.x[:batch]), labels)
     ours = nncomp_epoch(network, one, batch, 0)[1]
     others = torch_epoch(network, one, batch, 0)[1], sklearn_epoch(network, one, batch, 0, EPS * 0.001**0.5)[1]
-    pairs = [(p, q) for other in others for a, b in zip(ours.params, other.params) for p, q in zip(a, b)]
+    pairs = [(p, q) for other in others for a, b in zip(ours.params, other.params) for p, q in zip(a, b, strict=True)]
     difference = max(float(np.abs(p - q).max()) for p, q in pairs) / RATE
     if not difference <= tolerance or any(not p.dtype == q.dtype == dtype for p, q in pairs):
         raise AssertionError(f"one step of {', '.join(EPOCHS)} gives parameters apart by {difference} of the step")
@@ -143,7 +137,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for dtype, tolerance in ((np.float64, 1e-6), (np.float32, 0.1)):
             difference = check_one_step(dtype, tolerance, data.train, options.batch)
             print(f"one step in {dtype.__name__}: parameters at most {difference:.0e} of the step's length apart")
-        print("one epoch of each:")
         check_one_epoch(network, data, options.batch)
         tasks = {name: lambda e=epoch: e(network, data.train, options.batch, 0) for name, epoch in EPOCHS.items()}
         seconds = interleaved(tasks, options.epochs)

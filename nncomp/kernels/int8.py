@@ -44,7 +44,7 @@ def _int8_matmul_py(a, b, b_zero, out):  # type: ignore[no-untyped-def]
             zero = b_zero[n]
             for k in range(a.shape[1]):
                 # Both factors visibly fit 16 bits, so that LLVM multiplies and adds them in pairs.
-                total = np.int32(total + np.int32(a[m, k]) * np.int32(np.int16(np.int16(b[n, k]) - zero)))
+                total = np.int32(total + np.int32(np.int32(a[m, k]) * np.int32(np.int16(np.int16(b[n, k]) - zero))))
             out[m, n] = total
 
 

@@ -1,7 +1,9 @@
 """Integer codes on a uniform grid: dense codes or sparse ones, decoded for float inputs, exact with integer inputs."""
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -71,14 +73,18 @@ class Quantized:
 
     @property
     def params(self) -> tuple[np.ndarray, ...]:
-        return (2 * np.frexp(self.grid.scale)[0],)
+        return (np.ldexp(self.grid.scale, -self._exponent),)
 
     def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
-        return replace(self, grid=replace(self.grid, scale=self._scaled(params[0])))
+        grid = replace(self.grid, scale=np.ldexp(params[0], self._exponent))
+        other = copy(self)  # with the powers of two: they stay while the mantissas move, even past 2
+        object.__setattr__(other, "grid", grid)
+        return other
 
-    def _scaled(self, mantissa: np.ndarray) -> np.ndarray:
-        """The mantissas times the powers of two of the scales."""
-        return np.ldexp(mantissa, np.frexp(self.grid.scale)[1] - 1)
+    @cached_property
+    def _exponent(self) -> np.ndarray:
+        """The power of two of each scale as it was when the weight was made."""
+        return np.frexp(self.grid.scale)[1] - 1
 
     def _per_code(self, block_values: np.ndarray) -> np.ndarray:
         """One value per block -> one per code, or an array that broadcasts so."""
@@ -121,7 +127,7 @@ class Quantized:
         else:
             by_row = np.add.reduceat(dw * self._steps, self._block_starts, axis=1)
         dscale = by_row if self.grid.scale.shape[0] == rows else by_row.sum(axis=0, keepdims=True)
-        return dx, (self._scaled(dscale),)
+        return dx, (np.ldexp(dscale, self._exponent),)
 
     @property
     def _block_starts(self) -> range:
