@@ -152,7 +152,8 @@ class Grid:
         self.check(x.shape)
         with np.errstate(over="ignore"):  # overflow is saturation
             q = self.format.rounding(x / self.spread(self.scale, x.shape[1]))
-        return q + self.spread(self.zeros.astype(q.dtype), x.shape[1])
+        q += self.spread(self.zeros.astype(q.dtype), x.shape[1])
+        return q
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """`q = saturate(round(x / scale) + zero_point)` for `x (rows, columns)`; NaN raises, infinities saturate.
@@ -161,7 +162,8 @@ class Grid:
         >>> grid.encode(np.array([[0.25, 0.75, -1e9]]))
         array([[   0,    2, -128]], dtype=int8)
         """
-        q = np.clip(self.unsaturated(x), self.format.qmin, self.format.qmax)
+        q = self.unsaturated(x)
+        np.clip(q, self.format.qmin, self.format.qmax, out=q)
         if q.size and np.isnan(q.min()):
             raise ValueError(f"NaN at {tuple(np.argwhere(np.isnan(q))[0].tolist())} has no code")
         return q.astype(self.format.dtype)
