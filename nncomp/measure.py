@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from nncomp.data import Split
 from nncomp.layer import Linear
@@ -70,14 +71,15 @@ def agreement(a: MLP, b: MLP, x: np.ndarray) -> float:
 
 
 def latency(network: MLP, batch: int, runs: int = 30) -> float:
-    """Median seconds of one call on `batch` samples of noise, after a call that compiles and prepares."""
+    """Median seconds of a call on `batch` samples of noise, on one thread, after a call that compiles and prepares."""
     x = np.random.default_rng(0).random((batch, network.sizes[0])).astype(network.dtype)
     network(x)
     seconds = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        network(x)
-        seconds.append(time.perf_counter() - start)
+    with threadpool_limits(1, "blas"):
+        for _ in range(runs):
+            start = time.perf_counter()
+            network(x)
+            seconds.append(time.perf_counter() - start)
     return float(np.median(seconds))
 
 

@@ -1,0 +1,1 @@
+"""Comparisons with other libraries; each module skips where its peer is absent."""

@@ -1,0 +1,1 @@
+"""The kernels, also run with the JIT off and with bounds checks."""

@@ -1,0 +1,1 @@
+"""Every Hypothesis strategy: what joins here inherits the laws."""
