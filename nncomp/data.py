@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -115,7 +116,12 @@ def _digits(seed: int) -> Data:
 def _content(name: str, file: str, folder: Path | None) -> bytes:
     """The decompressed bytes of one IDX file, checked."""
     path = _found(name, file, folder) if folder else _downloaded(name, file)
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path} is not a whole gzip file: {error}") from error
     expected = FILES[file][list(URL).index(name)]
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != expected:
         raise ValueError(f"{path} does not hold {name}'s published bytes (md5 {expected} when decompressed)")

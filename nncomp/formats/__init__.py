@@ -1,8 +1,9 @@
 """Number formats: what integers stand for which real numbers, with every convention a named value."""
 
 from nncomp.formats.granularity import PerGroup, PerRow, PerTensor
+from nncomp.formats.noise import sqnr
 from nncomp.formats.rounding import nearest_away, nearest_even
-from nncomp.formats.uniform import Grid, Uniform, half_range, largest_code, lowest_code, sqnr
+from nncomp.formats.uniform import Grid, Uniform, half_range, largest_code, lowest_code
 
 __all__ = [
     "Grid", "PerGroup", "PerRow", "PerTensor", "Uniform",

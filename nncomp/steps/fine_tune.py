@@ -35,6 +35,14 @@ class FineTune:
 
     __repr__ = shown
 
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} is a whole number of at least {least}, not {value}")
+        if not all(0 <= rate < 1 for rate in self.dropout):
+            raise ValueError(f"rates of dropout are from 0 to below 1, not {self.dropout}")
+
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = (), objective: Objective | None = None) -> MLP:
         """The trained network; `objective` replaces the cross-entropy."""
         return train(

@@ -44,6 +44,12 @@ class Quantize:
 
     __repr__ = shown
 
+    def __post_init__(self) -> None:
+        expected = {"weights": Uniform, "per": Granularity, "inputs": Uniform | Dynamic | None}
+        for name, kind in expected.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"{name} is a {getattr(kind, '__name__', kind)}, not {getattr(self, name)!r}")
+
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         network = network.with_layers(self._latent)
         if self.during is None:

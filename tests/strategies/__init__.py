@@ -1,1 +1,1 @@
-"""Every Hypothesis strategy: what joins here inherits the laws."""
+"""What Hypothesis draws."""

@@ -1,0 +1,132 @@
+"""Data: fixed splits, IDX files found, checked and refused; MNIST itself where it is at hand."""
+
+import gzip
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nncomp import data as data_module
+from nncomp.data import Data, Split, load_data
+from nncomp.idx import read_idx
+
+
+def idx(array: np.ndarray) -> bytes:
+    head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return head + array.astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize("shape", [(0,), (3,), (2, 3), (2, 3, 4)])
+def test_idx_reads_what_its_header_says(shape: tuple[int, ...]) -> None:
+    array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    np.testing.assert_array_equal(read_idx(idx(array)), array)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "starts with nothing"),
+        (b"\x89PNG", "starts with 89 50 4e 47"),
+        (bytes([0, 0, 13, 1, 0, 0, 0, 0]), "not an IDX file of unsigned bytes"),
+        (bytes([0, 0, 8, 3, 0, 0, 0, 9]), "3 dimensions ends inside its header"),
+        (idx(np.zeros(5))[:-1], r"announces shape \(5,\) and holds 4 bytes"),
+        (idx(np.zeros(5)) + b"x", "holds 6 bytes"),
+        (bytes([0, 0, 8, 4]) + b"\xff" * 16, "holds 0 bytes"),
+    ],
+)
+def test_hostile_idx_gets_one_clear_error(content: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_idx(content)
+
+
+def test_digits_are_split_once_and_for_all() -> None:
+    a, b, c = load_data("digits"), load_data("digits"), load_data("digits", seed=1)
+    assert [len(s) for s in (a.train, a.validation, a.test)] == [1137, 300, 360]  # type: ignore[arg-type]
+    assert a.train.x.dtype == np.float32 and a.train.x.min() == 0 and a.train.x.max() == 1
+    assert a.train.x.tobytes() == b.train.x.tobytes() != c.train.x.tobytes()
+    assert a.test.x.tobytes() == c.test.x.tobytes(), "the test split is the same for every seed"  # type: ignore[union-attr]
+    rows = [{r.tobytes() for r in s.x} for s in (a.train, a.validation, a.test)]  # type: ignore[union-attr]
+    assert not rows[0] & rows[1] and not rows[0] & rows[2] and not rows[1] & rows[2]
+    assert a.without_test().test is None and a.without_test().train is a.train
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a miniature of MNIST, whose checksums stand in for the published ones."""
+    rng = np.random.default_rng(0)
+    contents = {
+        "train-images-idx3-ubyte": idx(rng.integers(0, 256, (5010, 2, 2))),
+        "train-labels-idx1-ubyte": idx(rng.integers(0, 10, 5010)),
+        "t10k-images-idx3-ubyte": idx(rng.integers(0, 256, (7, 2, 2))),
+        "t10k-labels-idx1-ubyte": idx(rng.integers(0, 10, 7)),
+    }
+    sums = {name: (hashlib.md5(c).hexdigest(), "") for name, c in contents.items()}
+    monkeypatch.setattr(data_module, "FILES", sums)
+    monkeypatch.delenv("NNCOMP_DATA", raising=False)
+    for name, content in contents.items():
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
+    return tmp_path
+
+
+def test_idx_files_are_found_flat_nested_and_unpacked(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flat = load_data("mnist", small)
+    assert [len(s) for s in (flat.train, flat.validation, flat.test)] == [10, 5000, 7]  # type: ignore[arg-type]
+    (small / "all" / "mnist").mkdir(parents=True)
+    for file in small.glob("*.gz"):
+        (small / "all" / "mnist" / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
+    monkeypatch.setenv("NNCOMP_DATA", str(small / "all"))
+    assert load_data("mnist").train.x.tobytes() == flat.train.x.tobytes()
+
+
+def test_without_a_folder_it_is_downloaded_once(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pooch
+
+    asked = []
+
+    def retrieve(url: str, known_hash: object, fname: str, path: object) -> str:
+        asked.append(url)
+        return str(small / fname)
+
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    assert len(load_data("mnist").train) == 10 and len(asked) == 4
+    assert all(url.startswith("https://") and url.endswith("-ubyte.gz") for url in asked)
+
+
+def test_wrong_bytes_and_missing_files_are_named(small: Path) -> None:
+    (small / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros(7))))
+    with pytest.raises(ValueError, match="t10k-labels-idx1-ubyte.gz does not hold mnist's published bytes"):
+        load_data("mnist", small)
+    (small / "t10k-labels-idx1-ubyte.gz").write_bytes(b"\x1f\x8bnot gzip")
+    with pytest.raises(ValueError, match="t10k-labels-idx1-ubyte.gz is not a whole gzip file"):
+        load_data("mnist", small)
+    (small / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(FileNotFoundError, match="no t10k-labels-idx1-ubyte or t10k-labels-idx1-ubyte.gz in"):
+        load_data("mnist", small)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: load_data("cifar"), "unknown data set 'cifar'; there are digits, mnist, fashion-mnist"),
+        (lambda: Split(np.ones((2, 3)), np.ones(3)), r"\(2, 3\) and \(3,\)"),
+        (lambda: Split(np.ones((0, 3)), np.ones(0)), r"\(0, 3\)"),
+        (lambda: Split(np.array([[np.nan]]), np.zeros(1)), r"\(1, 1\) hold NaN"),
+        (lambda: Data.of(np.ones((5, 2)), np.zeros(5), validation=5), "cannot set 5 of 5 samples aside"),
+    ],
+)
+def test_bad_data_get_one_clear_error(make, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.skipif("NNCOMP_DATA" not in os.environ, reason="NNCOMP_DATA names no folder with MNIST")
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_the_real_sets(name: str) -> None:
+    data = load_data(name)
+    assert [s.x.shape for s in (data.train, data.validation, data.test)] == [  # type: ignore[union-attr]
+        (55_000, 784), (5_000, 784), (10_000, 784)
+    ]  # fmt: skip
+    assert np.bincount(np.concatenate([data.train.y, data.validation.y])).sum() == 60_000
+    assert data.train.x.max() == 1 and set(data.test.y) == set(range(10))  # type: ignore[union-attr]
