@@ -18,7 +18,8 @@ class FineTune:
     """Train the network in the form it is in: the kept weights of a sparse one, the scales of a quantized one.
 
     As `train`, with the cross-entropy of the labels. `dropout`: a rate per layer for its inputs. `smoothing`: of the
-    labels. `patience`: stop after so many epochs without a better validation accuracy and return the best.
+    labels. `patience`: stop after so many epochs without a better validation accuracy and return the best. `threads`:
+    of the BLAS library, part of the recipe because float sums depend on it.
 
     >>> FineTune(epochs=3).optimizer.rate
     0.001
@@ -32,11 +33,12 @@ class FineTune:
     smoothing: float = 0.0
     patience: int | None = None
     seed: int = 0
+    threads: int = 1
 
     __repr__ = shown
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0)):
+        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0), ("threads", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} is a whole number of at least {least}, not {value}")
@@ -58,4 +60,5 @@ class FineTune:
             validation=data.validation,
             patience=self.patience,
             seed=self.seed,
+            threads=self.threads,
         )
