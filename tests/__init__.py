@@ -1,1 +1,1 @@
-"""The laws of the house, and the helpers that they share."""
+"""The tests: laws on shared strategies, oracles that share no code with what they check."""

@@ -1,1 +1,1 @@
-"""The kernels compiled, interpreted (NUMBA_DISABLE_JIT=1) and bounds-checked (NUMBA_BOUNDSCHECK=1)."""
+"""The kernels, also run with the JIT off and with bounds checks."""

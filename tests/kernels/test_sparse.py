@@ -92,16 +92,15 @@ def test_nan_and_infinity_spread_through_kept_weights_only(dtype: type) -> None:
     x, rows, dy = random_layer(dtype, 37, 12, 6, np.uint8, 0.4)
     rows = rows._replace(values=rng.integers(-2, 3, rows.values.size).astype(dtype))
     x, dy = (rng.integers(-3, 4, a.shape).astype(dtype) for a in (x, dy))
-    for a in (x, dy):
-        a[rng.random(a.shape) < 0.05] = np.nan
-        a[rng.random(a.shape) < 0.05] = np.inf
-        a[rng.random(a.shape) < 0.05] = -np.inf
+    for a in (x, dy):  # in few places: a gradient sums the whole batch, and some sums are to stay finite
+        for special in (np.nan, np.inf, -np.inf):
+            a.reshape(-1)[rng.choice(a.size, 2, replace=False)] = special
     with np.errstate(invalid="ignore"):
         for kernel, reference, oracle, args, shape in products((x, rows, dy)):
             loops = np.array([sum(float(p * q) for p, q in pairs) for row in oracle(*args) for pairs in row])
             for function in (kernel, reference):
                 np.testing.assert_array_equal(function(*args), loops.reshape(shape), err_msg=function.__name__)
-            assert np.isnan(loops).any() and np.isfinite(loops).any()
+            assert np.isnan(loops).any() and np.isinf(loops).any() and np.isfinite(loops).any()
 
 
 @given(code_layers())

@@ -1,1 +1,1 @@
-"""What Hypothesis draws."""
+"""Every Hypothesis strategy: what joins here inherits the laws."""
