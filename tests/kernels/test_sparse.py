@@ -35,7 +35,7 @@ Layer = tuple[np.ndarray, Rows, np.ndarray]
 def products(layer: Layer):  # type: ignore[no-untyped-def]
     """`(kernel, reference, oracle, arguments, shape)` of the layer's three products."""
     x, rows, dy = layer
-    values, columns, row_start, inputs = rows
+    values, columns, row_start, _ = rows
     pattern = columns, row_start
     return [
         (masked_matmul, masked_matmul_reference, masked_matmul_pairs, (x, values, *pattern), dy.shape),
