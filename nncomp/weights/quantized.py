@@ -21,9 +21,12 @@ class Quantized:
     """`W = (codes - zero_point) * scale`, where codes are kept; a weight absent from sparse codes is exactly 0.
 
     `codes`: an integer array (out, in) or a `Sparse` of such integers; `grid`: what they stand for. Fine-tuning a
-    quantized network moves the scales and leaves the codes. The trainable parameter is each scale's mantissa, from 1 to
-    below 2 at the start, its power of two held: exactly the scale, but of order one, so that one learning rate serves
-    scales and biases alike.
+    quantized network moves the scales and leaves the codes. The trainable parameter p is each scale's mantissa, its
+    power of two held: of order one, so that one learning rate serves scales and biases alike, and
+
+        scale = 2^e p  where p >= 1,  2^e exp(p - 1)  below,
+
+    which is the scale exactly at the start (1 <= p < 2), smooth, and positive wherever training goes.
 
     >>> from nncomp.formats import Uniform
     >>> grid = Grid(Uniform(), np.array([[0.5]]))
@@ -73,18 +76,24 @@ class Quantized:
 
     @property
     def params(self) -> tuple[np.ndarray, ...]:
-        return (np.ldexp(self.grid.scale, -self._exponent),)
+        return (self._mantissa,)
 
     def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
-        grid = replace(self.grid, scale=np.ldexp(params[0], self._exponent))
-        other = copy(self)  # with the powers of two: they stay while the mantissas move, even past 2
-        object.__setattr__(other, "grid", grid)
+        p = params[0]
+        scale = np.ldexp(np.where(p < 1, np.exp(p - 1), p), self._exponent)
+        other = copy(self)  # with the powers of two: they stay while the mantissas move
+        other.__dict__.update(grid=replace(self.grid, scale=scale), _mantissa=p)
         return other
 
     @cached_property
     def _exponent(self) -> np.ndarray:
         """The power of two of each scale as it was when the weight was made."""
         return np.frexp(self.grid.scale)[1] - 1
+
+    @cached_property
+    def _mantissa(self) -> np.ndarray:
+        """p, one for each scale."""
+        return np.ldexp(self.grid.scale, -self._exponent)
 
     def _per_code(self, block_values: np.ndarray) -> np.ndarray:
         """One value per block -> one per code, or an array that broadcasts so."""
@@ -118,7 +127,7 @@ class Quantized:
     def vjp(
         self, saved: np.ndarray, dy: np.ndarray, need_dx: bool = True
     ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
-        """`dx = dy W`; `dscale = sum of dW (codes - zero_point)` over the weights sharing it, then the mantissa's."""
+        """`dx = dy W`; `dscale = sum of dW (codes - zero_point)` over the weights sharing it, then dp."""
         dx, (dw,) = self.prepared().vjp(saved, dy, need_dx)
         rows, blocks = self.shape[0], self.grid.scale.shape[1]
         if isinstance(self.codes, Sparse):
@@ -127,7 +136,8 @@ class Quantized:
         else:
             by_row = np.add.reduceat(dw * self._steps, self._block_starts, axis=1)
         dscale = by_row if self.grid.scale.shape[0] == rows else by_row.sum(axis=0, keepdims=True)
-        return dx, (np.ldexp(dscale, self._exponent),)
+        slope = np.where(self._mantissa < 1, np.exp(self._mantissa - 1), 1).astype(self.dtype)
+        return dx, (np.ldexp(dscale * slope, self._exponent),)
 
     @property
     def _block_starts(self) -> range:

@@ -11,7 +11,7 @@ from nncomp.activations import Activation, Identity, LeakyReLU, LogSoftmax, ReLU
 
 torch = pytest.importorskip("torch")
 
-from torch_graph import ACTIVATIONS, activate, assert_close, leaf  # noqa: E402
+from tests.crosscheck.torch_graph import ACTIVATIONS, activate, assert_close, leaf  # noqa: E402
 
 every_activation = pytest.mark.parametrize(
     "activation", [f() for f in ACTIVATIONS] + [LeakyReLU(0.3)], ids=lambda f: str(f)

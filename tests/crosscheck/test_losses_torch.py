@@ -11,7 +11,7 @@ from nncomp.losses import cross_entropy, squared_error
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
-from torch_graph import assert_close, leaf  # noqa: E402
+from tests.crosscheck.torch_graph import assert_close, leaf  # noqa: E402
 
 # torch warns that its default reduction, "mean", is not the mean over the batch; that is compared here on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the total loss")

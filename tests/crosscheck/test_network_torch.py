@@ -19,7 +19,7 @@ from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
 
 torch = pytest.importorskip("torch")
 
-from torch_graph import ACTIVATIONS, TorchNetwork, assert_close  # noqa: E402
+from tests.crosscheck.torch_graph import ACTIVATIONS, TorchNetwork, assert_close  # noqa: E402
 
 FORMS = {
     "dense": lambda w, mask, format, per, ranges: Dense(w),

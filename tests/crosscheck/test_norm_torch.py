@@ -12,7 +12,7 @@ from nncomp.weights import Dense, Sparse
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
-from torch_graph import assert_close, leaf, normalize  # noqa: E402
+from tests.crosscheck.torch_graph import assert_close, leaf, normalize  # noqa: E402
 
 seeds = st.integers(0, 2**32 - 1)
 features = st.integers(1, 6)

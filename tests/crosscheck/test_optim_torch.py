@@ -11,7 +11,7 @@ from nncomp.optim import SGD, Adam, AdamW, Constant, Cosine, Optimizer, Schedule
 
 torch = pytest.importorskip("torch")
 
-from torch_graph import assert_close, leaf  # noqa: E402
+from tests.crosscheck.torch_graph import assert_close, leaf  # noqa: E402
 
 STEPS = 100
 SHAPES = [(3, 4), (4,)]
