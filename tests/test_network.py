@@ -20,11 +20,12 @@ from tests.strategies.weights import seeds
 
 
 def tame(layer: Linear) -> Linear:
-    """Curved on the scale of one, so that a step of 1e-5 is small: no kinks, no saturation, no division by nearly 0.
-
-    The stored forms are linear in their one array, be it weights, kept values or scales.
-    """
-    weight = layer.weight.with_params((layer.weight.params[0] / (np.abs(layer.weight.dense()).max() or 1.0),))
+    """Curved on the scale of one, so that a step of 1e-5 is small: no kinks, no saturation, no division by nearly 0."""
+    weight, largest = layer.weight, np.abs(layer.weight.dense()).max() or 1.0
+    if isinstance(weight, Quantized):
+        weight = replace(weight, grid=replace(weight.grid, scale=weight.grid.scale / largest))
+    else:
+        weight = weight.with_params((weight.params[0] / largest,))
     return replace(layer, activation=Tanh(), weight=weight, norm=replace(layer.norm, eps=1.0) if layer.norm else None)
 
 

@@ -80,7 +80,7 @@ class Quantized:
 
     def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
         p = params[0]
-        scale = np.ldexp(np.where(p < 1, np.exp(p - 1), p), self._exponent)
+        scale = np.ldexp(np.where(p < 1, np.exp(np.minimum(p, 1) - 1), p), self._exponent)
         other = copy(self)  # with the powers of two: they stay while the mantissas move
         other.__dict__.update(grid=replace(self.grid, scale=scale), _mantissa=p)
         return other
@@ -136,7 +136,7 @@ class Quantized:
         else:
             by_row = np.add.reduceat(dw * self._steps, self._block_starts, axis=1)
         dscale = by_row if self.grid.scale.shape[0] == rows else by_row.sum(axis=0, keepdims=True)
-        slope = np.where(self._mantissa < 1, np.exp(self._mantissa - 1), 1).astype(self.dtype)
+        slope = np.exp(np.minimum(self._mantissa, 1) - 1)
         return dx, (np.ldexp(dscale * slope, self._exponent),)
 
     @property

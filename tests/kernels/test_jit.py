@@ -1,129 +1,173 @@
-"""The cache of compiled kernels: never stale, whole or not at all, and harmless where it cannot be written."""
+"""The cache of compiled kernels: filled once, whole or not at all, and harmless where it cannot be written."""
 
-import os
+import hashlib
+import pickle
 import shutil
-import subprocess
-import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
-import numba
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-import nncomp
-from nncomp.kernels.int8 import int8_matmul
-
-compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled with the JIT off")
-
-USE = """
-import numpy as np
-from nncomp.kernels import int8
-one = np.ones((1, 3), np.int8)
-print(int8.int8_matmul(one, one, np.array([0]), np.array([0]))[0, 0], *(
-    (sum(int8._int8_matmul.stats.cache_hits.values()), sum(int8._int8_matmul.stats.cache_misses.values()))
-))
-"""
-
-
-def run(code: str, cache: Path, package: Path | None = None, **environment: str) -> str:
-    """What `code` prints in a process of its own, with its own cache folder."""
-    path = str((package or Path(nncomp.__file__).parents[1]).resolve())
-    env = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": path, **environment}
-    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=path, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+from nncomp.kernels import int8, sparse
+from nncomp.kernels.jit import EntryFiles, compiled
+from tests.kernels.processes import (
+    COUNTED,
+    ENTRIES,
+    Counts,
+    checked,
+    compiled_only,
+    everything,
+    finish,
+    run,
+    start,
+    work,
+)
 
 
-@compiled_only
-def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
-    assert run(USE, tmp_path) == "3 0 1"
-    assert run(USE, tmp_path) == "3 1 0"
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that one process filled, for tests that leave it as it is."""
+    cache = tmp_path_factory.mktemp("filled")
+    assert work(cache) == Counts(hits=0, misses=ENTRIES)
+    return cache
 
 
 @compiled_only
-def test_a_stale_kernel_is_impossible(tmp_path: Path) -> None:
-    """Neither an edit of the same length and date, nor one in another file of the kernels, meets old machine code."""
-    package = tmp_path / "nncomp"
-    shutil.copytree(Path(nncomp.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    source = package / "kernels" / "int8.py"
-    assert run(USE, tmp_path / "cache", tmp_path) == "3 0 1"
-    text, date = source.read_text(), source.stat().st_mtime_ns
-    source.write_text(text.replace("total = np.int32(0)", "total = np.int32(7)"))
-    os.utime(source, ns=(date, date))
-    shutil.rmtree(package / "kernels" / "__pycache__", ignore_errors=True)  # Python's own cache trusts the date
-    assert run(USE, tmp_path / "cache", tmp_path) == "10 0 1"
-    other = package / "kernels" / "sparse.py"
-    other.write_text(other.read_text() + "# edited\n")
-    assert run(USE, tmp_path / "cache", tmp_path) == "10 0 1"
-    source.write_text(text)
-    assert run(USE, tmp_path / "cache", tmp_path) == "3 0 1"
+def test_a_second_process_compiles_nothing(filled: Path) -> None:
+    assert work(filled) == Counts(hits=ENTRIES, misses=0)
+    folder = filled / "nncomp-kernels"
+    assert len(list(folder.iterdir())) == ENTRIES, "one file for each, and nothing else"
+    assert folder.stat().st_mode & 0o077 == 0, "entries are pickles: nobody else may write them"
 
 
 @compiled_only
-@pytest.mark.parametrize("damage", ["empty", "half", "flipped", "not a pickle"])
-def test_a_broken_entry_is_compiled_anew_and_replaced(tmp_path: Path, damage: str) -> None:
-    import hashlib
+def test_processes_that_compile_at_once_do_not_meet(tmp_path: Path) -> None:
+    for process in [start(COUNTED, tmp_path) for _ in range(2)]:
+        checked(finish(process))
+    assert len(list((tmp_path / "nncomp-kernels").iterdir())) == ENTRIES
+    assert work(tmp_path) == Counts(hits=ENTRIES, misses=0)
 
-    run(USE, tmp_path)
-    (entry,) = (tmp_path / "nncomp-kernels").iterdir()
-    good = entry.read_bytes()
-    flipped = bytearray(good)
-    flipped[len(good) // 2] ^= 1
-    garbage = b"garbage, though its checksum holds"
-    entry.write_bytes(
-        {
-            "empty": b"",
-            "half": good[: len(good) // 2],
-            "flipped": bytes(flipped),
-            "not a pickle": hashlib.sha256(garbage).digest() + garbage,
-        }[damage]
-    )
-    assert run(USE, tmp_path) == "3 0 1"
-    assert run(USE, tmp_path) == "3 1 0"
+
+def sealed(payload: bytes) -> bytes:
+    return hashlib.sha256(payload).digest() + payload
+
+
+def flipped(entry: bytes, bit: int) -> bytes:
+    broken = bytearray(entry)
+    broken[bit // 8] ^= 1 << bit % 8
+    return bytes(broken)
+
+
+DAMAGES = [
+    lambda e: b"", lambda e: e[:31], lambda e: e[:32], lambda e: e[:33], lambda e: e[: len(e) // 2], lambda e: e[:-1],
+    lambda e: e + b"\0", lambda e: flipped(e, 0), lambda e: flipped(e, 8 * 32), lambda e: flipped(e, 4 * len(e)),
+    lambda e: sealed(b""), lambda e: sealed(b"no pickle, though its checksum holds"), lambda e: sealed(e[32:-99]),
+    lambda e: sealed(pickle.dumps(("a pickle", "of no machine code"))),
+]  # fmt: skip
+
+
+@compiled_only
+def test_every_broken_entry_is_compiled_anew_and_replaced(filled: Path, tmp_path: Path) -> None:
+    cache = Path(shutil.copytree(filled, tmp_path / "cache"))
+    entries = sorted((cache / "nncomp-kernels").iterdir())
+    for damage, entry in zip(DAMAGES, entries, strict=True):
+        entry.write_bytes(damage(entry.read_bytes()))
+    assert work(cache) == Counts(hits=0, misses=ENTRIES)
+    assert work(cache) == Counts(hits=ENTRIES, misses=0)
+    assert sorted((cache / "nncomp-kernels").iterdir()) == entries
+
+
+@given(st.binary(max_size=200), st.data())
+def test_an_entry_is_whole_or_absent(content: bytes, data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        files = EntryFiles(Path(folder) / "not" / "yet", everything)
+        assert files.load("key") is None
+        files.save("key", content)
+        assert files.load("key") == content and files.load("another key") is None
+        entry = files.path("key")
+        whole = entry.read_bytes()
+        cut = data.draw(st.integers(0, len(whole) - 1))
+        for broken in (whole[:cut], flipped(whole, data.draw(st.integers(0, 8 * len(whole) - 1)))):
+            entry.write_bytes(broken)
+            assert files.load("key") is None
+        entry.unlink()
+        entry.mkdir()
+        files.save("key", content)
+        assert files.load("key") is None and list(files.folder.iterdir()) == [entry], "no rest of a failed attempt"
 
 
 @compiled_only
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    assert run(USE, tmp_path / "file" / "cache") == "3 0 1"
-    assert run(USE, tmp_path / "none", HOME="/nonexistent", NUMBA_CACHE_DIR="", XDG_CACHE_HOME="/proc/none") == "3 0 1"
+    assert work(tmp_path / "file" / "cache") == Counts(hits=0, misses=ENTRIES)
+    assert work(tmp_path, HOME="/nonexistent", NUMBA_CACHE_DIR="", XDG_CACHE_HOME="/proc/none").misses == ENTRIES
 
 
 @compiled_only
 def test_bounds_checks_never_meet_entries_without_them(tmp_path: Path) -> None:
-    wild = """
+    kernel = """
 import numpy as np
-from nncomp.kernels.sparse import masked_matmul
-x, starts = np.ones((2, 3)), np.array([0, 1])
-masked_matmul(x, np.ones(1), np.array([1], np.uint8), starts)
-try:
-    if __import__("numba").config.BOUNDSCHECK:
-        masked_matmul(x, np.ones(1), np.array([200], np.uint8), starts)
-    print("unchecked")
-except IndexError:
-    print("caught")
+from nncomp.kernels.sparse import _masked_matmul
+def call(column):
+    _masked_matmul(np.ones((3, 2)), np.ones(1), np.array([column], np.uint8), np.array([0, 1]), np.zeros((1, 2)))
+call(2)
+print(sum(_masked_matmul.stats.cache_hits.values()))
 """
-    assert run(wild, tmp_path, NUMBA_BOUNDSCHECK="0") == "unchecked"
-    assert run(wild, tmp_path, NUMBA_BOUNDSCHECK="1") == "caught"
-
-
-def test_the_jit_off_gives_the_same_integers(tmp_path: Path) -> None:
-    code = USE.split("print")[0] + "print(int8.int8_matmul(one, one, np.array([0]), np.array([0]))[0, 0])"
-    assert run(code, tmp_path, NUMBA_DISABLE_JIT="1") == "3"
-    assert not (tmp_path / "nncomp-kernels").exists()
+    beyond = f"{kernel}\ntry:\n    call(3)\nexcept IndexError:\n    print('caught')"
+    assert [run(kernel, tmp_path), run(kernel, tmp_path)] == ["0", "1"]
+    assert run(beyond, tmp_path, NUMBA_BOUNDSCHECK="1").split() == ["0", "caught"]
+    assert run(beyond, tmp_path, NUMBA_BOUNDSCHECK="1").split() == ["1", "caught"], "their own entries serve them"
+    assert run(kernel, tmp_path) == "1"
 
 
 @compiled_only
-def test_importing_compiles_nothing(tmp_path: Path) -> None:
-    run("import nncomp.kernels.int8, nncomp.kernels.sparse, nncomp.kernels.elementwise", tmp_path)
-    assert not (tmp_path / "nncomp-kernels").exists()
+def test_the_jit_off_gives_the_same_results(tmp_path: Path) -> None:
+    assert work(tmp_path, NUMBA_DISABLE_JIT="1") == Counts(hits=0, misses=0)
+    assert not list(tmp_path.iterdir())
+
+
+@compiled_only
+def test_importing_compiles_nothing(filled: Path, tmp_path: Path) -> None:
+    code = """
+from numba.core.event import install_recorder
+with install_recorder("numba:compile") as compilations:
+    import nncomp.kernels.elementwise, nncomp.kernels.sparse as sparse
+print(len(compilations.buffer), sparse._masked_matmul.signatures)
+"""
+    assert run(code, tmp_path) == run(code, filled) == "0 []"
+    assert not list(tmp_path.iterdir())
+
+
+@compiled_only
+def test_only_kernels_are_cached() -> None:
+    """The stamp knows no other source; two functions of one name are two functions."""
+    added, taken = compiled(lambda a, b: a + b), compiled(lambda a, b: a - b)
+    assert (added(5, 3), taken(5, 3), added.stats.cache_path) == (8, 2, None)
 
 
 def test_eight_threads_get_the_bits_of_one(large: int) -> None:
+    """All at once, on kernels that none of them has compiled before."""
+    fresh = compiled(int8._int8_matmul_py), compiled(sparse._masked_matmul_py)
     rng = np.random.default_rng(0)
-    a, b = (rng.integers(-128, 128, (n, large)).astype(np.int8) for n in (9, 11))
-    zero = np.zeros(11, np.int32)
-    expected = int8_matmul(a, b, zero[:9], zero).tobytes()
+    a, b = (rng.integers(-128, 128, (n, large)).astype(np.int16) for n in (9, 11))
+    x, values = rng.standard_normal((large, 33)), rng.standard_normal(3 * large)
+    columns, starts = np.tile(np.arange(large), 3), large * np.arange(4)
+    gate = Barrier(8)
+
+    def use(_: int) -> tuple[bytes, bytes, list[float]]:
+        gate.wait()
+        c, y = np.empty((9, 11), np.int32), np.zeros((3, 33))
+        fresh[0](a, b, np.zeros(11, np.int16), c)
+        fresh[1](x, values, columns, starts, y)
+        return c.tobytes(), y.tobytes(), everything()
+
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(lambda _: int8_matmul(a, b, zero[:9], zero).tobytes(), range(64))) == {expected}
+        many = list(pool.map(use, range(32)))
+    gate = Barrier(1)
+    assert all(one == use(0) for one in many)
+    assert many[0][0] == (a.astype(np.int32) @ b.T.astype(np.int32)).tobytes()
