@@ -13,7 +13,6 @@ import sys
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +38,21 @@ def compiled(function: Callable, *, fastmath: frozenset[str] = frozenset()) -> C
         return function
     dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
     if Path(function.__code__.co_filename).parent == KERNELS:  # the stamp vouches for these sources only
-        dispatcher._cache = KernelCache(function)
+        dispatcher._cache = KernelCache(function, fastmath)
     return dispatcher
 
 
-@cache
-def stamp() -> str:
-    """Hash of what every kernel's machine code depends on besides its own signature and processor."""
+def _stamp() -> str:
+    """Hash of what every kernel's machine code depends on besides its own flags, signature and processor."""
     digest = hashlib.sha256()
     for source in sorted(KERNELS.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     versions = (sys.version, numpy.__version__, numba.__version__, llvmlite.__version__)
     digest.update(repr((versions, config.BOUNDSCHECK, str(config.OPT), config.DEBUGINFO_DEFAULT)).encode())
     return digest.hexdigest()
+
+
+STAMP = _stamp()  # now, while the sources are what is being imported
 
 
 def cache_folder() -> Path:
@@ -62,12 +63,12 @@ def cache_folder() -> Path:
 class KernelCache(FunctionCache):
     """Numba's cache protocol over `EntryFiles`; failing to store is no error."""
 
-    def __init__(self, function: Callable) -> None:
+    def __init__(self, function: Callable, fastmath: frozenset[str]) -> None:
         self._name = repr(function)
         self._py_func = function
         self._impl = _Impl(function)
         self._cache_path = str(cache_folder())
-        self._cache_file: Any = EntryFiles(cache_folder(), function)
+        self._cache_file: Any = EntryFiles(cache_folder(), function, fastmath)
         self.enable()
 
     def _load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -95,12 +96,12 @@ class _Locator:
 class EntryFiles:
     """One checksummed file per compiled signature, written whole or not at all."""
 
-    def __init__(self, folder: Path, function: Callable) -> None:
-        self.folder, self.function = folder, function
+    def __init__(self, folder: Path, function: Callable, fastmath: frozenset[str]) -> None:
+        self.folder, self.function, self.fastmath = folder, function, sorted(fastmath)
 
     def path(self, key: Any) -> Path:
         code = self.function.__code__
-        name = repr((stamp(), code.co_filename, self.function.__qualname__, code.co_firstlineno, key))
+        name = repr((STAMP, code.co_filename, self.function.__qualname__, code.co_firstlineno, self.fastmath, key))
         return self.folder / f"{self.function.__name__.strip('<>')}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
     def load(self, key: Any) -> Any:

@@ -85,7 +85,7 @@ def test_every_broken_entry_is_compiled_anew_and_replaced(filled: Path, tmp_path
 @given(st.binary(max_size=200), st.data())
 def test_an_entry_is_whole_or_absent(content: bytes, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        files = EntryFiles(Path(folder) / "not" / "yet", everything)
+        files = EntryFiles(Path(folder) / "not" / "yet", everything, frozenset())
         assert files.load("key") is None
         files.save("key", content)
         assert files.load("key") == content and files.load("another key") is None

@@ -1,0 +1,95 @@
+"""No edit of a kernel's sources, and no setting, ever meets machine code of another."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+import nncomp
+from tests.kernels.processes import compiled_only, run
+
+HELPER = """
+from nncomp.kernels.jit import compiled
+FACTOR = 2
+def _scaled(x):
+    return FACTOR * x
+scaled = compiled(_scaled)
+"""
+USER = """
+from nncomp.kernels.helper import scaled
+from nncomp.kernels.jit import compiled
+def _moved(x):
+    return scaled(x) + 1
+moved = compiled(_moved)
+"""
+USE = """
+import numpy as np
+from nncomp.kernels.elementwise import _adam
+from nncomp.kernels.user import moved
+{first}
+w = np.ones(1)
+_adam(w, np.zeros(1), np.ones(1), np.full(1, 64.0), *np.array([1, 1, 1, 1, 1, 1, 1, 0.0]))
+print(moved(10), w[0], sum(_adam.stats.cache_hits.values()) + sum(moved.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A copy of the package to edit, with a kernel that calls another file's kernel."""
+    kernels = tmp_path / "nncomp" / "kernels"
+    shutil.copytree(Path(nncomp.__file__).parent, kernels.parent, ignore=shutil.ignore_patterns("__pycache__"))
+    (kernels / "helper.py").write_text(HELPER)
+    (kernels / "user.py").write_text(USER)
+    return tmp_path
+
+
+def edit(source: Path, old: str, new: str) -> None:
+    """Without a trace in the file's size and date."""
+    text, date = source.read_text(), source.stat().st_mtime_ns
+    assert text.count(old) == 1 and len(old) == len(new)
+    source.write_text(text.replace(old, new))
+    os.utime(source, ns=(date, date))
+
+
+@compiled_only
+def test_a_stale_kernel_is_impossible(house: Path) -> None:
+    """Both edits leave the user's bytecode as it was: what changes is a name, or a number in another file."""
+    cache, kernels = house / "cache", house / "nncomp" / "kernels"
+
+    def use() -> str:
+        return run(USE.format(first=""), cache, house)
+
+    assert use() == "21 0.875 0"
+    assert use() == "21 0.875 2"
+    edit(kernels / "helper.py", "FACTOR = 2", "FACTOR = 3")
+    assert use() == "31 0.875 0"
+    edit(kernels / "elementwise.py", "np.sqrt(vi)", "np.cbrt(vi)")
+    assert use() == "31 0.75 0"
+    edit(kernels / "elementwise.py", "np.cbrt(vi)", "np.sqrt(vi)")
+    assert use() == "31 0.875 2", "what was compiled of these very sources"
+
+
+@compiled_only
+def test_an_edit_between_import_and_first_call_is_no_trap(house: Path) -> None:
+    source = house / "nncomp" / "kernels" / "elementwise.py"
+    first = f"p = __import__('pathlib').Path({str(source)!r})\n"
+    first += "p.write_text(p.read_text().replace('np.sqrt(vi)', 'np.cbrt(vi)'))"
+    assert run(USE.format(first=first), house / "cache", house) == "21 0.875 0"
+    assert run(USE.format(first=""), house / "cache", house) == "21 0.75 0"
+
+
+@compiled_only
+def test_one_function_s_liberties_are_not_another_s(tmp_path: Path) -> None:
+    """The same loop with and without fastmath: without, it adds in its own order."""
+    code = """
+import numpy as np
+from nncomp.kernels import sparse
+from nncomp.kernels.jit import compiled
+x, sums = np.random.default_rng(0).random((1, 1000), np.float32), np.zeros(1, np.float32)
+args = x, np.ones_like(x), np.zeros(1, np.uint8), np.array([0, 1]), sums
+sparse._masked_weight_grad(*args)
+compiled(sparse._masked_weight_grad_py)(*args)
+print(sums[0] == np.add.accumulate(x[0])[-1])
+"""
+    assert run(code, tmp_path) == "True"
