@@ -51,6 +51,8 @@ class Data:
         cls, x: np.ndarray, y: np.ndarray, validation: int, test: Split | None = None, seed: int = 0, name: str = ""
     ) -> Self:
         """Set `validation` samples aside, drawn by `seed`."""
+        if len(x) != len(y):
+            raise ValueError(f"{len(x)} samples and {len(y)} targets do not fit")
         if not 0 < validation < len(x):
             raise ValueError(f"cannot set {validation} of {len(x)} samples aside for validation")
         order = np.random.default_rng(seed).permutation(len(x))

@@ -32,8 +32,13 @@ class ClipGradients(Hook):
 
     limit: float
 
+    def __post_init__(self) -> None:
+        _check_limit(self.limit)
+
     def after_backward(self, t: int, network: MLP, gradients: list[tuple[np.ndarray, ...]]) -> None:
-        norm = np.sqrt(sum(float(np.vdot(g, g)) for layer in gradients for g in layer))
+        norm = np.sqrt(sum(float(np.square(g, dtype=np.float64).sum()) for layer in gradients for g in layer))
+        if not np.isfinite(norm):
+            raise ValueError(f"the gradients of update {t} hold NaN or infinity: nothing to clip to")
         if norm > self.limit:
             for layer in gradients:
                 for g in layer:
@@ -46,9 +51,17 @@ class MaxNorm(Hook):
 
     limit: float
 
+    def __post_init__(self) -> None:
+        _check_limit(self.limit)
+
     def after_update(self, t: int, network: MLP) -> None:
         for layer in network.layers:
             w = layer.weight.params[-1]
             if w.shape == layer.weight.shape:
                 norm = np.linalg.norm(w, axis=1, keepdims=True)
                 w *= np.minimum(1, w.dtype.type(self.limit) / np.maximum(norm, np.finfo(w.dtype).tiny))
+
+
+def _check_limit(limit: float) -> None:
+    if not limit > 0:
+        raise ValueError(f"a norm's limit is positive, not {limit}")

@@ -50,8 +50,13 @@ class Linear:
         outputs = self.weight.shape[0]
         if self.bias.shape != (outputs,) or self.bias.dtype != self.weight.dtype:
             raise ValueError(f"a bias is {self.weight.dtype} ({outputs},), not {self.bias.dtype} {self.bias.shape}")
-        if self.norm is not None and self.norm.gamma.shape != (outputs,):
-            raise ValueError(f"batch norm of {self.norm.gamma.size} features after {outputs} outputs")
+        gamma = self.bias if self.norm is None else self.norm.gamma
+        if gamma.shape != (outputs,) or gamma.dtype != self.weight.dtype:
+            raise ValueError(
+                f"batch norm of {gamma.size} {gamma.dtype} features after {outputs} {self.weight.dtype} outputs"
+            )
+        if not isinstance(self.activation, Activation):
+            raise ValueError(f"{self.activation!r} is no activation; give an instance such as ReLU()")
         if isinstance(self.input, Grid) and self.input.scale.shape != (1, 1):
             raise ValueError(f"an input grid has one scale, not {self.input.scale.shape}")
 

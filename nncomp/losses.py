@@ -44,7 +44,7 @@ def squared_error(prediction: np.ndarray, target: np.ndarray) -> tuple[float, np
     if prediction.shape != target.shape or prediction.size == 0:
         raise ValueError(f"prediction {prediction.shape} and target {target.shape} must be one shape and not empty")
     check_finite("prediction", prediction)
-    difference = prediction - target
+    difference = prediction - target.astype(prediction.dtype)
     return float(np.mean(difference**2)), difference * difference.dtype.type(2 / difference.size)
 
 
@@ -60,7 +60,9 @@ def check_labels(logits: np.ndarray, labels: np.ndarray) -> None:
 
 
 def check_finite(name: str, values: np.ndarray) -> None:
-    """Raise where `values` hold NaN or infinity: training diverged, or the data were broken."""
+    """Raise unless `values` are finite floats: training diverged, or the data were broken."""
+    if not np.issubdtype(values.dtype, np.floating):
+        raise ValueError(f"{name} are floats, not {values.dtype}")
     if not np.isfinite(values).all():
         where = tuple(np.argwhere(~np.isfinite(values))[0].tolist())
         raise ValueError(f"{name} of shape {values.shape} hold {values[where]} at {where}")

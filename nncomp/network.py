@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, pairwise
-from typing import Self
+from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
 
@@ -27,14 +27,16 @@ class MLP:
     layers: tuple[Linear, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
         if not self.layers:
             raise ValueError("a network has at least one layer")
         for layer in self.layers:
             if not isinstance(layer, Linear):
                 raise ValueError(f"layers are Linear, not {type(layer).__name__}")
         for before, after in pairwise(self.layers):
-            if before.weight.shape[0] != after.weight.shape[1]:
-                raise ValueError(f"{before.weight.shape[0]} outputs are followed by {after.weight.shape[1]} inputs")
+            if before.weight.shape[0] != after.weight.shape[1] or before.weight.dtype != after.weight.dtype:
+                a, b = before.weight, after.weight
+                raise ValueError(f"{a.shape[0]} {a.dtype} outputs are followed by {b.shape[1]} {b.dtype} inputs")
 
     @classmethod
     def init(
@@ -67,10 +69,24 @@ class MLP:
         return f"MLP({self.sizes}, {self.fingerprint()[:8]})"
 
     def fingerprint(self) -> str:
-        """A hash of all trainable arrays: two networks that print the same hold the same."""
+        """A hash of every field of every part: two networks that print the same are the same."""
         digest = hashlib.sha256()
-        for p in chain.from_iterable(self.params):
-            digest.update(f"{p.dtype} {p.shape}".encode() + p.tobytes())
+
+        def add(part: Any) -> None:
+            if isinstance(part, np.ndarray):
+                digest.update(f"{part.dtype} {part.shape}".encode() + part.tobytes())
+            elif isinstance(part, tuple):
+                digest.update(f"tuple {len(part)}".encode())
+                for item in part:
+                    add(item)
+            elif is_dataclass(part):
+                digest.update(type(part).__name__.encode())
+                for f in fields(part):
+                    add(getattr(part, f.name))
+            else:
+                digest.update(getattr(part, "__qualname__", repr(part)).encode())
+
+        add(self.layers)
         return digest.hexdigest()
 
     @property
@@ -138,6 +154,9 @@ def backward(network: MLP, tape: list[LayerSaved], gradients: Mapping[int, np.nd
 
     `gradients[i]` is the loss's gradient at the output of layer i; the last layer's is `gradients[len(layers) - 1]`.
     """
+    for i, gradient in gradients.items():
+        if 0 <= i < len(tape) and gradient.shape != tape[i].a.shape:
+            raise ValueError(f"layer {i} put out {tape[i].a.shape}; a gradient there cannot be {gradient.shape}")
     outside = [i for i in gradients if not 0 <= i < len(tape)]
     if outside:
         raise ValueError(f"gradients for layers {outside} of a network with {len(tape)} layers")

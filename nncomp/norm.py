@@ -34,6 +34,8 @@ class BatchNorm:
         arrays = (self.gamma, self.beta, self.mean, self.var)
         if any(a.ndim != 1 or a.shape != self.gamma.shape for a in arrays):
             raise ValueError(f"batch norm holds four vectors of one length, not {[a.shape for a in arrays]}")
+        if any(a.dtype != self.gamma.dtype or not np.isfinite(a).all() for a in arrays):
+            raise ValueError(f"batch norm holds finite vectors of one dtype, not {[str(a.dtype) for a in arrays]}")
         if (self.var < 0).any() or self.eps <= 0:
             raise ValueError(f"variances are at least 0 and eps above 0, not {self.var.min()} and {self.eps}")
 

@@ -47,7 +47,7 @@ class SGD:
     ) -> None:
         """Step t = 1, 2, ... with the rate times `factor`; `params` and `state` change in place."""
         for w, g, (v,) in zip(params, gradients, state, strict=True):
-            _check_in_place(w, g)
+            _check_in_place(w, g, v)
             if self.weight_decay:
                 g = g + w.dtype.type(self.weight_decay) * w
             sgd(w, np.ascontiguousarray(g), v, self.rate * factor, self.momentum, self.nesterov)
@@ -87,7 +87,7 @@ class Adam:
     ) -> None:
         """As `SGD.update`."""
         for w, g, (m, v) in zip(params, gradients, state, strict=True):
-            _check_in_place(w, g)
+            _check_in_place(w, g, m, v)
             if self.weight_decay and not self.decoupled:
                 g = g + w.dtype.type(self.weight_decay) * w
             decay = self.weight_decay if self.decoupled else 0.0
@@ -98,7 +98,7 @@ class Adam:
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled decay, `w -= rate weight_decay w` (Loshchilov & Hutter 2019, algorithm 2)."""
+    """Adam with decoupled decay (Loshchilov & Hutter 2019), scaled by the rate, as in PyTorch: `w -= rate decay w`."""
 
     weight_decay: float = 0.01
 
@@ -147,7 +147,7 @@ class Cosine:
 
 @dataclass(frozen=True)
 class OneCycle:
-    """From `first` up to 1 over the `warmup` fraction, then down to `last`, both by half a cosine (Smith & Topin 2018).
+    """Half a cosine from `first` up to 1 over the `warmup` fraction, another down to `last` (after Smith & Topin 2018).
 
     >>> [round(OneCycle()(t), 6) for t in (0, 0.3, 1)]
     [0.04, 1.0, 0.0]
@@ -179,6 +179,10 @@ def _check_fractions(**values: float) -> None:
             raise ValueError(f"{name} is from 0 to below 1, not {value}")
 
 
-def _check_in_place(w: np.ndarray, g: np.ndarray) -> None:
-    if w.shape != g.shape or w.dtype != g.dtype or not w.flags.c_contiguous:
+def _check_in_place(w: np.ndarray, g: np.ndarray, *state: np.ndarray) -> None:
+    """Raise unless all fit: the update runs over memory without bounds checks."""
+    if g.shape != w.shape or g.dtype != w.dtype:
         raise ValueError(f"cannot update {w.dtype} {w.shape} in place by a gradient {g.dtype} {g.shape}")
+    for a in (w, *state):
+        if a.shape != w.shape or a.dtype != w.dtype or not (a.flags.c_contiguous and a.flags.writeable):
+            raise ValueError(f"{w.dtype} {w.shape} and its state {a.dtype} {a.shape} are not updatable in place")

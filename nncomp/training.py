@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from nncomp.data import Split
 from nncomp.hooks import Hook
 from nncomp.losses import cross_entropy
+from nncomp.measure import accuracy
 from nncomp.network import MLP, backward, forward
 from nncomp.optim import Adam, Constant, Optimizer, Schedule
 
@@ -79,10 +80,11 @@ def train(
 ) -> MLP:
     """A trained copy of `network`; the given one is unchanged.
 
-    Each epoch goes once through `data` in batches of `batch`, in an order drawn by `seed`; a last batch that is smaller
-    counts too. `dropout` is one rate per layer, for its inputs. With `patience`, training stops after that many epochs
-    without a higher accuracy on `validation`, and the best network is returned. The BLAS library runs on `threads`
-    threads meanwhile: the same number gives the same bits.
+    Each epoch goes once through `data` in batches of `batch`, in an order drawn by `seed`; a last batch that is
+    smaller counts too. `dropout` is one rate per layer, for its inputs. With `patience`, training stops after that
+    many epochs without a higher accuracy on `validation`, and the best network is returned. The BLAS library runs on
+    `threads` threads meanwhile: the same number gives the same bits. That setting is the process's, so train in
+    processes of their own rather than in threads side by side.
 
     >>> x, y = np.eye(2, dtype=np.float32), np.array([0, 1])
     >>> network = train(MLP.init([2, 2]), Split(x, y), optimizer=Adam(rate=0.1), epochs=50)
@@ -91,8 +93,12 @@ def train(
     """
     if epochs < 1 or batch < 1:
         raise ValueError(f"at least one epoch and one sample a batch, not {epochs} and {batch}")
-    if patience is not None and validation is None:
-        raise ValueError("stopping early needs a validation split")
+    if patience is not None:
+        if validation is None or patience < 1:
+            raise ValueError(f"stopping early needs a validation split and a patience of at least 1, not {patience}")
+        accuracy(network, validation)  # or raise now rather than after the first epoch
+    if len(data) % batch == 1 and any(layer.norm is not None for layer in network.layers):
+        raise ValueError(f"{len(data)} samples leave a last batch of one, which batch norm cannot standardize")
     rng = np.random.default_rng(seed)
     start = network = network.copied()
     loss = loss.with_params(tuple(p.copy() for p in loss.params))
@@ -117,6 +123,7 @@ def train(
                 for hook in hooks:
                     hook.after_update(t, network)
                 total += value * len(index)
+            network = start.with_params(shared)  # hooks may have changed arrays since
             for hook in hooks:
                 hook.after_epoch(epoch, network, total / len(data))
             if patience is not None and validation is not None and best.epochs_since(network, validation) >= patience:
@@ -133,10 +140,10 @@ class _Best:
     def epochs_since(self, network: MLP, validation: Split) -> int:
         """How many epochs ago that was, `network` being what the latest one gave."""
         snapshot = network.copied()
-        accuracy = float(np.mean(snapshot(validation.x).argmax(axis=1) == validation.y))
+        reached = accuracy(snapshot, validation)
         self.since += 1
-        if accuracy > self.accuracy:
-            self.network, self.accuracy, self.since = snapshot, accuracy, 0
+        if reached > self.accuracy:
+            self.network, self.accuracy, self.since = snapshot, reached, 0
         return self.since
 
 

@@ -187,7 +187,7 @@ def test_sqnr_of_a_full_scale_sine_is_the_textbook_6_02_decibels_a_bit() -> None
     ("make", "message"),
     [
         (lambda: Uniform(bits=1), "2 to 16 bits, not 1"),
-        (lambda: PerGroup(0), "at least one column, not 0"),
+        (lambda: PerGroup(0), "at least one, not 0"),
         (lambda: Percentile(101), "between 50 and 100, not 101"),
         (lambda: Grid(Uniform(), np.zeros((1, 1))), "positive and finite, not 0.0"),
         (lambda: Grid(Uniform(), np.full((1, 1), np.nan)), "positive and finite, not nan"),

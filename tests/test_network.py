@@ -163,7 +163,7 @@ def test_bad_networks() -> None:
     w, b = Dense(np.ones((2, 3), np.float32)), np.zeros(2, np.float32)
     for make, message in [
         (lambda: MLP(()), "at least one layer"),
-        (lambda: MLP((Linear(w, b), Linear(w, b))), "2 outputs are followed by 3 inputs"),
+        (lambda: MLP((Linear(w, b), Linear(w, b))), "2 float32 outputs are followed by 3 float32 inputs"),
         (lambda: MLP.init([3]), "sizes run from inputs to outputs"),
         (lambda: MLP.init([3, 0]), "each at least 1"),
         (lambda: Linear(w, np.zeros(3, np.float32)), r"float32 \(2,\), not float32 \(3,\)"),

@@ -34,8 +34,9 @@ def kl_divergence(
     """`loss = T^2 / batch sum_n sum_c q log(q / p)`, `p = softmax(student / T)`, `q = softmax(teacher / T)`.
 
     Both are logits (batch, classes). Returns the loss and its gradient at the student's logits, `T (p - q) / batch`:
-    equation 2 of the paper, times the T^2 it asks for (section 2) so that hard and soft gradients stay comparable as T
-    changes. `square=False` leaves T^2 out; `reduction` is what the sum is divided by. No gradient reaches the teacher.
+    equation 2 of the paper (which calls the student's q and the teacher's p), times the T^2 it asks for (section 2) so
+    that hard and soft gradients stay comparable as T changes. `square=False` leaves T^2 out; `reduction` is what the
+    sum is divided by. No gradient reaches the teacher.
 
     >>> loss, dstudent = kl_divergence(np.array([[0.0, 0.0]]), np.array([[0.0, 2.0]]), T=2.0)
     >>> round(loss, 6), dstudent.round(6)

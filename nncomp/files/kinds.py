@@ -1,7 +1,6 @@
 """The words of a file: which class or function each name in a header stands for. A new form joins by one line here."""
 
 from nncomp import activations, formats, norm, quantize, transforms, weights
-from nncomp.formats import uniform
 from nncomp.layer import Linear
 from nncomp.network import MLP
 
@@ -22,7 +21,7 @@ FUNCTIONS = {
     function.__name__: function
     for function in (
         formats.nearest_even, formats.nearest_away,
-        uniform.largest_code, uniform.half_range, uniform.lowest_code,
+        formats.largest_code, formats.half_range, formats.lowest_code,
         quantize.minmax,
     )
 }  # fmt: skip

@@ -44,7 +44,15 @@ def load(path: str | Path) -> MLP:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.offset_keys()}
         return _network(metadata, arrays)
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (
+        safetensors.SafetensorError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+        ArithmeticError,
+    ) as error:
         told = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise FileError(f"{path} is not a network file: {told}") from error
 

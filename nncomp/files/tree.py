@@ -1,11 +1,12 @@
 """A network as a tree of names, numbers and arrays, and back.
 
-Every part of a network is a frozen dataclass, so its fields are the tree: `{"is": class name, field: value, ...}`, an
-array as `{"array": its name in the file}`, a function as `{"function": its name}`, a tuple as a list. Only the names in
-`kinds` exist; whatever else a file says is refused, and every class checks its own fields.
+Every part of a network is a frozen dataclass, so its fields are the tree: `{"is": class name, field: value, ...}`,
+those at their defaults left out (to change a default is to change the version), an array as `{"array": its name in the
+file}`, a function as `{"function": its name}`, a tuple as a list. Only the names in `kinds` exist; whatever else a
+file says is refused, and every class checks its own fields.
 """
 
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ def to_tree(part: Any, arrays: dict[str, np.ndarray], path: str = "") -> Any:
     """The tree of `part`; its arrays are put into `arrays`, each under the path of fields that leads to it."""
     if part is None or isinstance(part, bool | int | float | str):
         return part
+    if isinstance(part, np.generic):  # a NumPy scalar says no more than the Python number it holds
+        return part.item()
     if isinstance(part, np.ndarray):
         arrays[path] = part
         return {"array": path}
@@ -24,12 +27,16 @@ def to_tree(part: Any, arrays: dict[str, np.ndarray], path: str = "") -> Any:
         return [to_tree(item, arrays, f"{path}.{i}") for i, item in enumerate(part)]
     name = type(part).__name__
     if is_dataclass(part) and CLASSES.get(name) is type(part):
-        inner = {f.name: to_tree(getattr(part, f.name), arrays, f"{path}.{f.name}".lstrip(".")) for f in fields(part)}
-        return {"is": name, **inner}
+        told = ((f.name, getattr(part, f.name)) for f in fields(part) if not _is_default(f, getattr(part, f.name)))
+        return {"is": name, **{field: to_tree(value, arrays, f"{path}.{field}".lstrip(".")) for field, value in told}}
     name = getattr(part, "__name__", name)
     if FUNCTIONS.get(name) is part:
         return {"function": name}
     raise TypeError(f"a file has no word for {path} = {part!r}")
+
+
+def _is_default(field: Field, value: Any) -> bool:
+    return value is field.default or (not isinstance(value, np.ndarray) and value == field.default)
 
 
 def from_tree(tree: Any, arrays: dict[str, np.ndarray]) -> Any:

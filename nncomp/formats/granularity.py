@@ -49,8 +49,8 @@ class PerGroup:
     group: int
 
     def __post_init__(self) -> None:
-        if self.group < 1:
-            raise ValueError(f"a group has at least one column, not {self.group}")
+        if not isinstance(self.group, int) or self.group < 1:
+            raise ValueError(f"a group has a whole number of columns, at least one, not {self.group}")
 
     def reduce(self, x: np.ndarray, statistic: Callable[..., np.ndarray]) -> np.ndarray:
         """As `PerTensor.reduce`."""

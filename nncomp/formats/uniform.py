@@ -10,22 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nncomp.formats.rounding import nearest_even
+from nncomp.formats.scale_rules import largest_code
 from nncomp.shown import shown
-
-
-def largest_code(low: int, high: int) -> float:
-    """Divide the range's size by the largest code: 127. The value of that size is a code exactly (NNCF, ModelOpt)."""
-    return high
-
-
-def half_range(low: int, high: int) -> float:
-    """Divide by half the distance of the end codes: 127.5 in full range (torch.ao qint8, torchao SYMMETRIC)."""
-    return (high - low) / 2
-
-
-def lowest_code(low: int, high: int) -> float:
-    """Divide by the lowest code's size: 128 in full range; the scale of a power of two is one too."""
-    return -low
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,7 +35,7 @@ class Uniform:
     scale_rule: Callable[[int, int], float] = largest_code
 
     def __post_init__(self) -> None:
-        if not 2 <= self.bits <= 16:
+        if not isinstance(self.bits, int) or not 2 <= self.bits <= 16:
             raise ValueError(f"a uniform grid has 2 to 16 bits, not {self.bits}")
 
     __repr__ = shown
@@ -76,6 +62,8 @@ class Uniform:
 
     def grid(self, low: np.ndarray, high: np.ndarray, group: int | None = None) -> "Grid":
         """The grid for values from `low` to `high`, one pair per scale, shapes (rows, blocks); see `Granularity`."""
+        if (low > high).any():
+            raise ValueError(f"a range runs from low to high, not from {low.max()} to {high.min()}")
         low, high = np.minimum(low, 0), np.maximum(high, 0)
         with np.errstate(over="ignore"):  # caught below
             if self.symmetric:
@@ -107,12 +95,18 @@ class Grid:
 
     def __post_init__(self) -> None:
         scale, zero = self.scale, self.zero_point
-        if scale.ndim != 2 or not np.issubdtype(scale.dtype, np.floating):
-            raise ValueError(f"scales are a float array of two dimensions, not {scale.dtype} of shape {scale.shape}")
+        if scale.ndim != 2 or scale.dtype not in (np.float32, np.float64):
+            raise ValueError(
+                f"scales are float32 or float64 in two dimensions, not {scale.dtype} of shape {scale.shape}"
+            )
         if not (np.isfinite(scale).all() and (scale > 0).all()):
             raise ValueError(f"scales are positive and finite, not {scale.min()} to {scale.max()}")
+        if self.group is not None and (not isinstance(self.group, int) or self.group < 1):
+            raise ValueError(f"a group has a whole number of columns, at least one, not {self.group}")
         if self.group is None and scale.shape[1] != 1:
             raise ValueError(f"scales of shape {scale.shape} need the number of columns in a group")
+        if zero is not None and zero.size and not self.format.qmin <= zero.min() <= zero.max() <= self.format.qmax:
+            raise ValueError(f"zero points are codes of {self.format}, not {zero.min()} to {zero.max()}")
         if zero is not None and (zero.shape != scale.shape or zero.dtype != self.format.dtype):
             raise ValueError(
                 f"zero points are {self.format.dtype} of the scales' shape {scale.shape}, not {zero.dtype} {zero.shape}"

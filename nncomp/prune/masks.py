@@ -23,8 +23,8 @@ def keep_largest(scores: np.ndarray, sparsity: float) -> np.ndarray:
     array([[ True,  True],
            [ True, False]])
     """
-    if np.isnan(scores).any():
-        raise ValueError(f"scores of shape {scores.shape} hold NaN, which has no rank")
+    if not np.issubdtype(scores.dtype, np.floating) or np.isnan(scores).any():
+        raise ValueError(f"scores are floats without NaN, which has no rank, not {scores.dtype} {scores.shape}")
     kept = scores.size - pruned_count(scores.size, sparsity)
     mask = np.zeros(scores.size, bool)
     mask[np.argsort(-scores.reshape(-1), kind="stable")[:kept]] = True

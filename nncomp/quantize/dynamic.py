@@ -25,6 +25,10 @@ class Dynamic:
 
     __repr__ = shown
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.per, PerRow | PerTensor):
+            raise ValueError(f"inputs have a grid per row or per tensor, not {self.per}")
+
     def grid_for(self, x: np.ndarray) -> Grid:
         """The grid that covers `x (batch, features)`."""
         if x.shape[0] == 0:

@@ -7,9 +7,11 @@ from nncomp.formats.granularity import Granularity
 from nncomp.quantize.ranges import Range, minmax
 
 
-def fit_grid(x: np.ndarray, format: Uniform, per: Granularity, ranges: Range = minmax) -> Grid:
-    """The grid of `format` that covers the range of `x (rows, columns)`."""
-    return format.grid(*ranges(x, per), group=per.group)
+def fit_grid(
+    x: np.ndarray, format: Uniform, per: Granularity, ranges: Range = minmax, kept: np.ndarray | None = None
+) -> Grid:
+    """The grid of `format` that covers the range of `x (rows, columns)`, or of what is `kept` of it."""
+    return format.grid(*ranges(x, per, kept), group=per.group)
 
 
 def round_to_nearest(

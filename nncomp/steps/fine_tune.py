@@ -38,10 +38,16 @@ class FineTune:
     __repr__ = shown
 
     def __post_init__(self) -> None:
+        if not isinstance(self.optimizer, Optimizer):
+            raise ValueError(f"optimizer is an SGD or Adam, not {self.optimizer!r}")
         for name, least in (("epochs", 1), ("batch", 1), ("seed", 0), ("threads", 1)):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} is a whole number of at least {least}, not {value}")
+        if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):
+            raise ValueError(f"patience is a whole number of epochs, at least 1, not {self.patience}")
+        if not 0 <= self.smoothing <= 1:
+            raise ValueError(f"label smoothing is between 0 and 1, not {self.smoothing}")
         if not all(0 <= rate < 1 for rate in self.dropout):
             raise ValueError(f"rates of dropout are from 0 to below 1, not {self.dropout}")
 

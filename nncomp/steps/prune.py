@@ -18,11 +18,12 @@ from nncomp.weights import Quantized, Sparse, Weight
 class Prune:
     """Keep the weights with the largest scores; what remains is stored as `Sparse`.
 
-    `sparsity`: the fraction of all weights (not biases) that are 0 afterwards. `scores`: of one layer's weights, an
-    array of their shape, or a column (out, 1) to keep or drop whole rows; then the last layer, whose rows are the
-    classes, is left alone. `scope`: who competes, `keep_globally` or `keep_each` layer on its own. With `during`, the
-    sparsity grows by `schedule` over the first `ramp` of that training, the masks chosen anew every `interval` updates
-    (Zhu & Gupta 2017); without, all is pruned at once.
+    `sparsity`: the fraction of the scored weights (not biases) that are 0 afterwards, weights pruned before included.
+    `scores`: of one layer's weights, an array of their shape, or a column (out, 1) to keep or drop whole rows; then it
+    is the fraction of rows, and the last layer, whose rows are the classes, is left alone. `scope`: who competes,
+    `keep_globally` or `keep_each` layer on its own. With `during`, the sparsity grows by `schedule` over the first
+    `ramp` of that training, the masks chosen anew every `interval` updates (Zhu & Gupta 2017); without, all is pruned
+    at once.
 
     >>> from nncomp.data import load_data
     >>> network = Prune(0.9)(MLP.init([64, 32, 10]), load_data("digits"))

@@ -45,6 +45,8 @@ class Quantize:
     __repr__ = shown
 
     def __post_init__(self) -> None:
+        if not isinstance(self.samples, int) or self.samples < 1:
+            raise ValueError(f"samples is a whole number of at least 1, not {self.samples}")
         expected = {"weights": Uniform, "per": Granularity, "inputs": Uniform | Dynamic | None}
         for name, kind in expected.items():
             if not isinstance(getattr(self, name), kind):

@@ -70,6 +70,8 @@ class Recipe:
             table = tomllib.loads(source.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise RecipeError(f"{name}: not TOML: {error}") from error
+        if seed < 0:
+            raise RecipeError(f"a seed is at least 0, not {seed}")
         return cls._of(table, str(name), seed)
 
     @classmethod
@@ -79,10 +81,12 @@ class Recipe:
             if key not in table:
                 raise RecipeError(f"{where}: a recipe needs [{key}]" if key != "steps" else f"{where}: needs [[steps]]")
         network = _network(table["network"], f"{where}: network", seed)
+        if not isinstance(table["steps"], list) or not isinstance(table.get("data", ""), str):
+            raise RecipeError(f"{where}: steps are [[steps]] tables, and data is the name of a data set")
         steps = []
         for i, step in enumerate(table["steps"], 1):
             place = f"{where}: step {i}"
-            if not isinstance(step, dict) or step.get("step") not in STEPS:
+            if not isinstance(step, dict) or step.get("step") not in list(STEPS):
                 raise RecipeError(f"{place}: needs step = one of {', '.join(STEPS)}")
             arguments = {key: value for key, value in step.items() if key != "step"}
             steps.append(_made(STEPS[step["step"]], arguments, f"{place} ({step['step']})", seed))
@@ -105,6 +109,8 @@ def presets() -> list[str]:
 def _network(table: Any, where: str, seed: int) -> MLP:
     if not isinstance(table, dict):
         raise RecipeError(f"{where}: a table with sizes = [inputs, ..., classes]")
+    if not isinstance(table.get("sizes"), list) or not all(isinstance(n, int) for n in table["sizes"]):
+        raise RecipeError(f"{where}.sizes: a list of whole numbers, from inputs to classes, not {table.get('sizes')!r}")
     allowed = ("sizes", "activation", "init", "norm", "seed")
     _check_keys(table, allowed, where)
     arguments = {key: _value(value, f"{where}.{key}", seed) for key, value in table.items()}
@@ -133,7 +139,7 @@ def _made(kind: type, table: Any, where: str, seed: int) -> Any:
 
 def _value(value: Any, where: str, seed: int) -> Any:
     if isinstance(value, dict):
-        kind = VALUES.get(value.get("is", ""))
+        kind = VALUES.get(str(value.get("is")))
         if kind is None:
             raise RecipeError(f'{where}: expected {{ is = "...", ... }} with one of {", ".join(VALUES)}')
         return _made(kind, {key: v for key, v in value.items() if key != "is"}, where, seed)
@@ -141,7 +147,7 @@ def _value(value: Any, where: str, seed: int) -> Any:
         return tuple(_value(item, where, seed) for item in value)
     if isinstance(value, str):
         if value not in FUNCTIONS:
-            raise RecipeError(f"{where}: unknown word {value!r}; there are {', '.join(FUNCTIONS)}")
+            raise RecipeError(f"{where}: unknown word {value!r}; expected a number, or one of {', '.join(FUNCTIONS)}")
         return FUNCTIONS[value]
     return value
 
@@ -149,7 +155,7 @@ def _value(value: Any, where: str, seed: int) -> Any:
 def _called(kind: Callable[..., Any], arguments: dict[str, Any], where: str) -> Any:
     try:
         return kind(**arguments)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise RecipeError(f"{where}: {error}") from error
 
 

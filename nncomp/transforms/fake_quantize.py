@@ -10,6 +10,7 @@ from nncomp.formats.granularity import Granularity
 from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range, minmax
 from nncomp.weights import Dense, Quantized, Sparse
+from nncomp.weights.protocol import check_mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +32,12 @@ class FakeQuantize:
         return ()
 
     def _kept(self, w: np.ndarray) -> np.ndarray:
+        if self.mask is not None:
+            check_mask(w.shape, self.mask)
         return w if self.mask is None else np.where(self.mask, w, 0)
 
     def _grid(self, w: np.ndarray) -> Grid:
-        return fit_grid(self._kept(w), self.format, self.per, self.ranges)
+        return fit_grid(self._kept(w), self.format, self.per, self.ranges, self.mask)
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         grid = self._grid(w)

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from nncomp.weights.protocol import check_input, check_shape
+from nncomp.weights.protocol import check_gradient, check_input, check_shape
 from nncomp.weights.sparse import Sparse
 
 
@@ -61,6 +61,7 @@ class Dense:
         self, saved: np.ndarray, dy: np.ndarray, need_dx: bool = True
     ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
         """`dx = dy W`, `dW = dy.T x`."""
+        check_gradient(self, saved, dy)
         return (dy @ self.w if need_dx else None), (dy.T @ saved,)
 
     def masked(self, mask: np.ndarray) -> Sparse:

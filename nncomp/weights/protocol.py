@@ -62,6 +62,14 @@ def check_input(weight: Weight, x: np.ndarray) -> None:
         )
 
 
+def check_gradient(weight: Weight, x: np.ndarray, dy: np.ndarray) -> None:
+    """Raise unless `dy` is (batch, out) in the weight's dtype for a fitting `x`: kernels do not check bounds."""
+    check_input(weight, x)
+    if dy.shape != (len(x), weight.shape[0]) or dy.dtype != weight.dtype:
+        expected = f"{weight.dtype} {(len(x), weight.shape[0])}"
+        raise ValueError(f"a gradient at the outputs is {expected}, not {dy.dtype} {dy.shape}")
+
+
 def check_shape(shape: tuple[int, ...]) -> None:
     """Raise unless `shape` is (out, in), both at least 1."""
     if len(shape) != 2 or min(shape) < 1:

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from nncomp.formats import Grid
-from nncomp.kernels.int8 import int8_matmul, int8_matmul_reference
+from nncomp.kernels.int8 import LARGEST_K, int8_matmul, int8_matmul_reference
 from nncomp.kernels.sparse import sparse_int8_matmul, sparse_int8_matmul_reference
 from nncomp.weights.dense import Dense
 from nncomp.weights.protocol import check_mask, check_shape
@@ -103,7 +103,7 @@ class Quantized:
         return block_values[row, self._block_of(self.codes.columns)]
 
     def _block_of(self, columns: np.ndarray) -> np.ndarray | int:
-        return 0 if self.grid.group is None else columns // self.grid.group
+        return 0 if self.grid.group is None else columns.astype(np.intp) // self.grid.group
 
     @property
     def _steps(self) -> np.ndarray:
@@ -139,6 +139,12 @@ class Quantized:
         slope = np.exp(np.minimum(self._mantissa, 1) - 1)
         return dx, (np.ldexp(dscale * slope, self._exponent),)
 
+    @cached_property
+    def _code_blocks(self) -> list[Sparse]:
+        """Sparse codes cut at the groups' columns."""
+        assert isinstance(self.codes, Sparse) and self.grid.group is not None
+        return [self.codes.column_block(start, start + self.grid.group) for start in self._block_starts]
+
     @property
     def _block_starts(self) -> range:
         return range(0, self.shape[1], self.grid.group or self.shape[1])
@@ -155,10 +161,14 @@ class Quantized:
             y[m, n] = sum over blocks b of  acc_b[m, n] * (x_scale[m] * w_scale[n, b])
             acc_b[m, n] = sum over k in b of  (q[m, k] - x_zero[m]) (codes[n, k] - w_zero[n, b])
 
-        `acc` is exact: by kernel in int32 where both codes have 8 bits, by the NumPy reference in int64 where they are
-        wider. It is rounded once to the scales' dtype. This is the definition of a quantized layer.
+        `acc` is exact: by kernel in int32 where both codes have 8 bits and int32 holds any sum of them, else by the
+        NumPy reference in int64. It is rounded once to the scales' dtype. This is the definition of a quantized layer.
         """
         grid.check(q.shape)
+        if q.shape[1] != self.shape[1] or grid.scale.shape[1] != 1:
+            raise ValueError(
+                f"codes {q.shape} with scales {grid.scale.shape} do not fit a weight (out, in) = {self.shape}"
+            )
         y = np.zeros((q.shape[0], self.shape[0]), self.dtype)
         for acc, scale in self.accumulate(q, grid):
             y += acc.astype(self.dtype) * (grid.scale * scale)
@@ -166,7 +176,7 @@ class Quantized:
 
     def accumulate(self, q: np.ndarray, grid: Grid) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Each block's integer sums `acc (batch, out)` and weight scales (1, out or 1)."""
-        narrow = q.itemsize == self._kept.itemsize == 1
+        narrow = q.itemsize == self._kept.itemsize == 1 and self.shape[1] <= LARGEST_K
         x_zero = np.broadcast_to(grid.zeros[:, 0], q.shape[:1])
         for block, start in enumerate(self._block_starts):
             stop = min(start + (self.grid.group or self.shape[1]), self.shape[1])
@@ -174,7 +184,7 @@ class Quantized:
             whole = (start, stop) == (0, self.shape[1])
             x = q if whole else q[:, start:stop]
             if isinstance(self.codes, Sparse):
-                c = self.codes if whole else self.codes.column_block(start, stop)
+                c = self.codes if whole else self._code_blocks[block]
                 sparse = sparse_int8_matmul if narrow else sparse_int8_matmul_reference
                 acc = sparse(x, c.values, c.columns, c.row_start, x_zero, w_zero)
             else:

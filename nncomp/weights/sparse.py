@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from nncomp.kernels.sparse import masked_input_grad, masked_matmul, masked_weight_grad, row_lengths
-from nncomp.weights.protocol import check_input, check_mask, check_shape
+from nncomp.weights.protocol import check_gradient, check_input, check_mask, check_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +33,13 @@ class Sparse:
         check_shape(self.shape)
         if not (values.ndim == columns.ndim == start.ndim == 1 and values.size == columns.size):
             raise ValueError(f"compressed rows need one column per value: {values.shape} {columns.shape} {start.shape}")
-        if not (columns.dtype.kind == start.dtype.kind == "u" and values.dtype.kind in "fiu"):
+        numbers = ("f4", "f8", "i1", "u1", "i2", "u2")
+        if not (columns.dtype.kind == start.dtype.kind == "u" and values.dtype.str[1:] in numbers):
             raise ValueError(
                 f"columns and row starts are unsigned, values numbers: {columns.dtype} {start.dtype} {values.dtype}"
             )
+        if not (isinstance(self.inputs, int) and all(a.dtype.isnative for a in (values, columns, start))):
+            raise ValueError(f"{self.inputs} inputs is not a whole number, or an array has a foreign byte order")
         start = start.astype(np.int64)
         if start[0] != 0 or start[-1] != values.size or (np.diff(start) < 0).any():
             raise ValueError(f"row starts must rise from 0 to the {values.size} values, not {start[0]} to {start[-1]}")
@@ -46,6 +49,10 @@ class Sparse:
         rising[start[1:-1][(start[1:-1] > 0) & (start[1:-1] < values.size)] - 1] = True  # where a new row begins
         if not rising.all():
             raise ValueError(f"columns must rise within a row; they do not at value {int(np.argmin(rising)) + 1}")
+        for name in ("columns", "row_start"):  # what was checked is kept: nobody else can change it
+            own = getattr(self, name).copy()
+            own.flags.writeable = False
+            object.__setattr__(self, name, own)
 
     @classmethod
     def from_dense(cls, w: np.ndarray, mask: np.ndarray | None = None) -> Self:
@@ -117,6 +124,7 @@ class Sparse:
         self, saved: np.ndarray, dy: np.ndarray, need_dx: bool = True
     ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
         """`dx = dy W`, and `dW = dy.T x` at the kept weights only."""
+        check_gradient(self, saved, dy)
         dx = masked_input_grad(dy, self.values, self.columns, self.row_start, self.inputs) if need_dx else None
         return dx, (masked_weight_grad(saved, dy, self.columns, self.row_start),)
 

@@ -66,16 +66,22 @@ def spread(block_values: "torch.Tensor", group: int | None, columns: int) -> "to
 
 
 def fitted(
-    x: "torch.Tensor", format: Uniform, per: Granularity, ranges: Range
+    x: "torch.Tensor", format: Uniform, per: Granularity, ranges: Range, mask: np.ndarray | None = None
 ) -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Scale and zero point of the grid that covers x, each broadcasting over x: the textbook formulas, anew."""
+    """Scale and zero point of the grid that covers x, each broadcasting over x: the textbook formulas, anew.
+
+    What the mask leaves out has no say in a percentile.
+    """
     group = per.group if isinstance(per, PerGroup) else None
     blocks = [x.reshape(1, -1)] if isinstance(per, PerTensor) else x.split(group or x.shape[1], dim=1)
     if ranges is minmax:
         bounds = [(b.amin(1), b.amax(1)) for b in blocks]
     else:
         assert isinstance(ranges, Percentile)
-        bounds = [(b.quantile(1 - ranges.percent / 100, 1), b.quantile(ranges.percent / 100, 1)) for b in blocks]
+        counted = x if mask is None else torch.where(torch.tensor(mask), x, torch.nan)
+        blocks = [counted.reshape(1, -1)] if isinstance(per, PerTensor) else counted.split(group or x.shape[1], dim=1)
+        ends = 1 - ranges.percent / 100, ranges.percent / 100
+        bounds = [tuple(b.nanquantile(end, 1).nan_to_num(0.0) for end in ends) for b in blocks]
     low, high = (torch.stack(side, dim=1) for side in zip(*bounds))
     low, high = low.clamp(max=0), high.clamp(min=0)
     if format.symmetric:
@@ -127,7 +133,7 @@ def matrix(weight: Weight, w: "torch.Tensor") -> "torch.Tensor":
             return w * torch.tensor(mask)
         case Latent(transform=FakeQuantize(format=format, per=per, ranges=ranges, mask=mask)):
             kept = 1 if mask is None else torch.tensor(mask)
-            return straight_through(w * kept, *fitted((w * kept).detach(), format, per, ranges), format) * kept
+            return straight_through(w * kept, *fitted((w * kept).detach(), format, per, ranges, mask), format) * kept
     raise NotImplementedError(type(weight).__name__)
 
 
