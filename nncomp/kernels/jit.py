@@ -25,6 +25,8 @@ from numba.misc.appdirs import AppDirs
 
 config: Any = numba.config
 KERNELS = Path(__file__).parent
+SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX", "DEBUGINFO_DEFAULT")
+"""Numba's settings that change the machine code."""
 
 
 def compiled(function: Callable, *, fastmath: frozenset[str] = frozenset()) -> Callable:
@@ -43,16 +45,16 @@ def compiled(function: Callable, *, fastmath: frozenset[str] = frozenset()) -> C
 
 
 def _stamp() -> str:
-    """Hash of what every kernel's machine code depends on besides its own flags, signature and processor."""
+    """Hash of what every kernel's machine code depends on besides its own flags, signature and processor.
+
+    Taken when a kernel is made, that is while its file is imported: what is read is what will be compiled.
+    """
     digest = hashlib.sha256()
     for source in sorted(KERNELS.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     versions = (sys.version, numpy.__version__, numba.__version__, llvmlite.__version__)
-    digest.update(repr((versions, config.BOUNDSCHECK, str(config.OPT), config.DEBUGINFO_DEFAULT)).encode())
+    digest.update(repr((versions, [str(getattr(config, name, None)) for name in SETTINGS])).encode())
     return digest.hexdigest()
-
-
-STAMP = _stamp()  # now, while the sources are what is being imported
 
 
 def cache_folder() -> Path:
@@ -97,11 +99,11 @@ class EntryFiles:
     """One checksummed file per compiled signature, written whole or not at all."""
 
     def __init__(self, folder: Path, function: Callable, fastmath: frozenset[str]) -> None:
-        self.folder, self.function, self.fastmath = folder, function, sorted(fastmath)
+        self.folder, self.function, self.fastmath, self.stamp = folder, function, sorted(fastmath), _stamp()
 
     def path(self, key: Any) -> Path:
         code = self.function.__code__
-        name = repr((STAMP, code.co_filename, self.function.__qualname__, code.co_firstlineno, self.fastmath, key))
+        name = repr((self.stamp, code.co_filename, self.function.__qualname__, code.co_firstlineno, self.fastmath, key))
         return self.folder / f"{self.function.__name__.strip('<>')}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
     def load(self, key: Any) -> Any:

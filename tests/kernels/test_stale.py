@@ -93,3 +93,28 @@ compiled(sparse._masked_weight_grad_py)(*args)
 print(sums[0] == np.add.accumulate(x[0])[-1])
 """
     assert run(code, tmp_path) == "True"
+
+
+@compiled_only
+def test_an_edit_between_two_imports_is_no_trap(house: Path) -> None:
+    """Public names load lazily, so that a file may be edited after its neighbour's import, and be put back."""
+    source = house / "nncomp" / "kernels" / "elementwise.py"
+    text = source.read_text()
+    early = f"import pathlib, nncomp.kernels.int8\npathlib.Path({str(source)!r}).write_text("
+    early += f"{text.replace('np.sqrt(vi)', 'np.cbrt(vi)')!r})\n"
+    assert run(early + USE.format(first=""), house / "cache", house) == "21 0.75 0"
+    source.write_text(text)
+    assert run(USE.format(first=""), house / "cache", house).startswith("21 0.875 ")
+
+
+@compiled_only
+def test_settings_that_change_the_code_are_part_of_an_entry_s_name(tmp_path: Path) -> None:
+    code = """
+import numpy as np
+from nncomp.kernels import sparse
+sparse.masked_weight_grad(np.ones((5, 1)), np.ones((5, 1)), np.zeros(1, np.uint8), np.array([0, 1]))
+print(sum(sparse._masked_weight_grad.stats.cache_hits.values()))
+"""
+    assert [run(code, tmp_path), run(code, tmp_path)] == ["0", "1"]
+    assert run(code, tmp_path, NUMBA_OPT="1") == "0"
+    assert run(code, tmp_path, NUMBA_LOOP_VECTORIZE="0") == "0"
