@@ -77,7 +77,10 @@ def start(code: str, cache: Path, house: Path | None = None, **environment: str)
 
 def finish(process: subprocess.Popen) -> str:
     """What the process printed."""
-    out, err = process.communicate(timeout=100)
+    try:
+        out, err = process.communicate(timeout=100)
+    finally:
+        process.kill()
     if process.returncode:
         raise RuntimeError(err)
     return out.strip()
