@@ -1,15 +1,20 @@
 """The command line end to end: tables, JSON, files, help, and one line with exit code 2 for bad input."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from nncomp import cli
+from nncomp.cli import app
 from nncomp.data import load_data
 from nncomp.files import load
 from nncomp.measure import accuracy
+from nncomp.steps.recipe import presets
 
 TINY = """
 data = "digits"
@@ -23,6 +28,11 @@ sparsity = 0.5
 [[steps]]
 step = "Quantize"
 """
+
+
+def inside(*words: object):  # type: ignore[no-untyped-def]
+    """The same in this process: no start to wait for, where a process of its own would tell no more."""
+    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def nncomp(*words: object) -> subprocess.CompletedProcess[str]:
@@ -56,11 +66,11 @@ def test_compress_writes_what_it_tells(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_help_teaches() -> None:
-    assert "demo" in nncomp("--help").stdout and "compress" in nncomp().stdout + nncomp().stderr
-    told = " ".join(nncomp("compress", "--help").stdout.split())
+    assert "demo" in inside("--help").stdout and "compress" in inside().stdout + inside().stderr
+    told = " ".join(inside("compress", "--help").stdout.split())
     for word in ("lenet-300-100", "digits", "mnist", "fashion-mnist", "NNCOMP_DATA", "--json", "For example"):
         assert word in told, word
-    assert "in under a minute" in " ".join(nncomp("demo", "--help").stdout.split())
+    assert "in under a minute" in " ".join(inside("demo", "--help").stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -81,8 +91,105 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny: Path, words: list[str], mes
 
 def test_data_that_do_not_fit_the_network_are_refused_before_training(tiny: Path) -> None:
     tiny.write_text(TINY.replace("[64, 8, 10]", "[60, 8, 10]"))
-    done = nncomp("compress", tiny)
-    assert done.returncode == 2 and "inputs are floats (batch, 60), not float32 of shape (1137, 64)" in done.stderr
+    done = inside("compress", tiny, "--out", tiny.parent / "out")
+    assert done.exit_code == 2 and "inputs are floats (batch, 60), not float32 of shape (1137, 64)" in done.stderr
     tiny.write_text(TINY.replace("[64, 8, 10]", "[64, 8, 9]"))
-    done = nncomp("compress", tiny)
-    assert done.returncode == 2 and "in 9 classes" in done.stderr
+    done = inside("compress", tiny, "--out", tiny.parent / "out")
+    assert done.exit_code == 2 and "in 9 classes" in done.stderr
+
+
+def test_the_demo_needs_no_files_and_tells_five_networks(tmp_path: Path) -> None:
+    done = inside("demo", "--json", "--out", tmp_path / "new" / "demo")
+    assert done.exit_code == 0 and done.stderr == ""
+    report = json.loads(done.stdout)
+    assert (report["data"], report["split"]) == ("digits", "test")
+    first, *_, last = report["rows"]
+    assert [row["name"] for row in report["rows"]] == ["Train", "Prune", "Quantize", "Distill", "Quantize"]
+    assert last["disk"] < first["disk"] / 10 and last["accuracy"] > 0.9
+    files = sorted(p.name for p in (tmp_path / "new" / "demo").iterdir())
+    assert files == ["network.safetensors", "report.json", "size-error.png"]
+
+
+def test_the_option_wins_over_the_recipes_data(tiny: Path) -> None:
+    tiny.write_text(TINY.replace('"digits"', '"mnist"'))
+    done = inside("compress", tiny, "--data", "digits", "--out", tiny.parent / "out")
+    assert done.exit_code == 0 and done.stdout.startswith("digits, test split")
+    assert done.stdout.rstrip().endswith(f"network.safetensors, report.json, size-error.png in {tiny.parent / 'out'}/")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ((), ("demo", "compress", "prune, quantize, distill")),
+        (("demo",), ("--out", "[default: nncomp-demo]", "--json", "needs no files")),
+        (
+            ("compress",),
+            (
+                *presets(),
+                "digits, mnist, fashion-mnist",
+                "NNCOMP_DATA",
+                "[default: 0]",
+                "[default: nncomp-out]",
+                "TOML",
+            ),
+        ),
+    ],
+)
+def test_help_of_every_command_tells_choices_and_defaults(command: tuple[str, ...], words: tuple[str, ...]) -> None:
+    done = inside(*command, "--help")
+    told = " ".join(done.stdout.split())
+    assert done.exit_code == 0 and [word for word in words if word not in told] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[network]", "[network", "tiny.toml: not TOML"),
+        ("sizes = [64, 8, 10]", "sizes = [64]", "tiny.toml: network"),
+        ("epochs = 2", "epochs = 0", "tiny.toml: train: epochs is a whole number of at least 1, not 0"),
+        ("epochs = 2", "epoch = 2", "tiny.toml: train: unknown key 'epoch'; expected epochs, batch"),
+        ("sparsity = 0.5", "sparsity = 2", "tiny.toml: step 1 (Prune): a sparsity is between 0 and 1, not 2"),
+        ('"Quantize"', '"Quantise"', "tiny.toml: step 2: needs step = one of Prune, Quantize, FineTune, Distill"),
+        ('data = "digits"', 'data = "cifar"', "unknown data set 'cifar'; there are digits, mnist, fashion-mnist"),
+    ],
+)
+def test_a_bad_recipe_is_one_line_and_leaves_nothing_behind(tiny: Path, old: str, new: str, message: str) -> None:
+    assert old in TINY
+    tiny.write_text(TINY.replace(old, new))
+    done = inside("compress", tiny, "--out", tiny.parent / "out")
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("nncomp: ") and message in done.stderr
+    assert not (tiny.parent / "out").exists()
+
+
+def test_missing_data_are_one_line_whether_by_option_or_environment(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NNCOMP_DATA", str(tiny.parent / "nowhere"))
+    for words in (["mnist"], ["fashion-mnist", "--folder", tiny.parent / "nowhere"]):
+        done = inside("compress", tiny, "--data", *words)
+        assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "no train-images-idx3-ubyte" in done.stderr and str(tiny.parent / "nowhere") in done.stderr
+
+
+def test_an_unwritable_out_is_refused_before_any_training(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_run", lambda *_: pytest.fail("trained first"))
+    for out in (tiny, tiny / "below a file"):
+        done = inside("compress", tiny, "--out", out)
+        assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert str(tiny) in done.stderr
+
+
+def test_progress_goes_to_a_terminal_and_never_into_the_json(tiny: Path) -> None:
+    pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
+    ours, theirs = pty.openpty()
+    code = "from nncomp.cli import app; app()"
+    words = ["compress", str(tiny), "--json", "--out", str(tiny.parent / "out")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, stderr=theirs, timeout=200, check=True,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )  # fmt: skip
+    os.close(theirs)
+    assert b"Train" in os.read(ours, 100_000)
+    os.close(ours)
+    assert len(json.loads(done.stdout)["rows"]) == 3

@@ -52,6 +52,28 @@ def test_digits_are_split_once_and_for_all() -> None:
     assert a.without_test().test is None and a.without_test().train is a.train
 
 
+def pairs(*splits: Split | None) -> list[tuple[bytes, int]]:
+    """Samples with their labels, sorted: equal lists hold the same samples, labelled the same."""
+    return sorted((x.tobytes(), int(y)) for split in splits if split for x, y in zip(split.x, split.y))
+
+
+def test_the_splits_are_all_digits_with_their_own_labels() -> None:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    for seed in (0, 1):
+        data = load_data("digits", seed=seed)
+        assert pairs(data.train, data.validation, data.test) == pairs(Split((x / 16).astype(np.float32), y))
+    assert data.test is not None and (np.bincount(data.test.y, minlength=10) > 20).all(), "every class is tested"
+
+
+def test_data_of_keeps_labels_with_samples_and_the_seed_decides() -> None:
+    x, y = np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20)
+    a, b, c = (Data.of(x, y, 6, seed=seed) for seed in (0, 0, 1))
+    assert pairs(a.train, a.validation) == pairs(Split(x, y)) and len(a.validation) == 6
+    assert pairs(a.validation) == pairs(b.validation) != pairs(c.validation)
+
+
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a miniature of MNIST, whose checksums stand in for the published ones."""
@@ -78,6 +100,82 @@ def test_idx_files_are_found_flat_nested_and_unpacked(small: Path, monkeypatch: 
         (small / "all" / "mnist" / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
     monkeypatch.setenv("NNCOMP_DATA", str(small / "all"))
     assert load_data("mnist").train.x.tobytes() == flat.train.x.tobytes()
+
+
+@pytest.mark.parametrize("inside", ["", "mnist"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_each_layout_by_itself(small: Path, inside: str, packed: bool) -> None:
+    """Checked against the files' own bytes: pixels over 255, every label with its image."""
+    place = small / "layout" / inside
+    place.mkdir(parents=True)
+    raw = {}
+    for file in small.glob("*.gz"):
+        content = gzip.decompress(file.read_bytes())
+        raw[file.stem] = np.frombuffer(content[16 if "images" in file.stem else 8 :], np.uint8)
+        (place / (file.name if packed else file.stem)).write_bytes(file.read_bytes() if packed else content)
+    data = load_data("mnist", str(small / "layout"))
+    x = raw["train-images-idx3-ubyte"].reshape(5010, 4).astype(np.float32) / np.float32(255)
+    assert pairs(data.train, data.validation) == pairs(Split(x, raw["train-labels-idx1-ubyte"]))
+    assert data.test is not None and data.test.y.tolist() == raw["t10k-labels-idx1-ubyte"].tolist()
+    assert (data.test.x * 255).round().astype(np.uint8).tobytes() == raw["t10k-images-idx3-ubyte"].tobytes()
+    assert data.name == "mnist" and data.train.x.dtype == np.float32 and data.train.y.dtype == np.int64
+
+
+def test_the_seed_moves_the_validation_split_only(small: Path) -> None:
+    a, b = load_data("mnist", small, seed=0), load_data("mnist", small, seed=1)
+    assert pairs(a.validation) != pairs(b.validation)
+    assert pairs(a.train, a.validation) == pairs(b.train, b.validation) and pairs(a.test) == pairs(b.test)
+
+
+def test_a_folder_comes_before_the_environment_and_either_before_the_network(
+    small: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pooch
+
+    def no_network(*args: object) -> str:
+        raise AssertionError("asked the network")
+
+    monkeypatch.setattr(pooch, "retrieve", no_network)
+    empty = tmp_path_factory.mktemp("empty")
+    monkeypatch.setenv("NNCOMP_DATA", str(empty))
+    assert len(load_data("mnist", small).train) == 10
+    with pytest.raises(FileNotFoundError) as error:
+        load_data("mnist")
+    assert all(word in str(error.value) for word in ("train-images-idx3-ubyte.gz", f"{empty} or {empty / 'mnist'}"))
+    monkeypatch.setenv("NNCOMP_DATA", str(small))
+    with pytest.raises(FileNotFoundError, match="mnist's IDX files"):
+        load_data("mnist", empty)
+
+
+def test_one_sets_bytes_are_not_taken_for_anothers(small: Path) -> None:
+    with pytest.raises(ValueError, match="train-images-idx3-ubyte.gz does not hold fashion-mnist's published bytes"):
+        load_data("fashion-mnist", small)
+
+
+@pytest.mark.parametrize(("name", "host"), [("mnist", "ossci-datasets"), ("fashion-mnist", "zalandoresearch")])
+def test_downloads_come_from_the_sets_own_place_and_are_checked(
+    small: Path, monkeypatch: pytest.MonkeyPatch, name: str, host: str
+) -> None:
+    import pooch
+
+    asked = []
+
+    def retrieve(url: str, known_hash: object, fname: str, path: Path) -> str:
+        asked.append((url, path.name))
+        (small / fname).write_bytes(gzip.compress(b"something else"))
+        return str(small / fname)
+
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    with pytest.raises(ValueError, match=f"train-images-idx3-ubyte.gz does not hold {name}'s published bytes"):
+        load_data(name)
+    assert len(asked) == 1 and host in asked[0][0] and asked[0][1] == name
+
+
+def test_a_gzip_file_cut_short_is_named(small: Path) -> None:
+    file = small / "train-labels-idx1-ubyte.gz"
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(ValueError, match="train-labels-idx1-ubyte.gz is not a whole gzip file"):
+        load_data("mnist", small)
 
 
 def test_without_a_folder_it_is_downloaded_once(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,3 +228,23 @@ def test_the_real_sets(name: str) -> None:
     ]  # fmt: skip
     assert np.bincount(np.concatenate([data.train.y, data.validation.y])).sum() == 60_000
     assert data.train.x.max() == 1 and set(data.test.y) == set(range(10))  # type: ignore[union-attr]
+
+
+COUNTS = {  # LeCun's and Zalando's, by class
+    "mnist": (
+        [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+        [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
+    ),
+    "fashion-mnist": ([6000] * 10, [1000] * 10),
+}
+
+
+@pytest.mark.skipif("NNCOMP_DATA" not in os.environ, reason="NNCOMP_DATA names no folder with MNIST")
+@pytest.mark.parametrize("name", COUNTS)
+def test_the_real_sets_classes_and_seeds(name: str) -> None:
+    a, b = load_data(name), load_data(name, seed=1)
+    assert a.test is not None and b.test is not None
+    assert np.bincount(np.concatenate([a.train.y, a.validation.y])).tolist() == COUNTS[name][0]
+    assert np.bincount(a.test.y).tolist() == COUNTS[name][1]
+    assert a.train.x.min() == 0 and a.train.x.dtype == np.float32 and a.train.y.dtype == np.int64
+    assert a.test.x.tobytes() == b.test.x.tobytes() and a.validation.x.tobytes() != b.validation.x.tobytes()

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ def python(code: str) -> str:
 
 
 def test_import_is_light() -> None:
-    loaded = python("import sys, nncomp; print(*(m for m in ('numba', 'scipy', 'numpy', 'typer') if m in sys.modules))")
+    loaded = python(
+        "import sys, nncomp; print(*(m for m in ('numba', 'scipy', 'numpy', 'torch', 'typer') if m in sys.modules))"
+    )
     assert loaded == ""
 
 
@@ -45,6 +48,45 @@ def test_both_orders_of_import_give_the_same(first: str) -> None:
     code = f"{first}\nimport nncomp, nncomp.report, nncomp.steps.prune\n"
     code += "print(nncomp.Report is nncomp.report.Report, nncomp.Prune is nncomp.steps.prune.Prune)"
     assert python(code) == "True True"
+
+
+EVERY_MODULE = """
+import importlib, pkgutil, sys, nncomp
+modules = [m.name for m in pkgutil.walk_packages(nncomp.__path__, 'nncomp.')]
+"""
+
+
+def test_every_module_can_be_the_first() -> None:
+    code = """
+for module in modules:
+    for loaded in [m for m in sys.modules if m.partition('.')[0] == 'nncomp']:
+        del sys.modules[loaded]
+    importlib.import_module(module)
+print(len(modules))
+"""
+    files = [p for p in ROOT.rglob("*.py") if p != ROOT / "__init__.py"]
+    assert python(EVERY_MODULE + code) == str(len(files))
+
+
+@pytest.mark.parametrize("order", ["modules first", "names first"])
+def test_every_name_is_one_object_whatever_was_imported_before(order: str) -> None:
+    """A submodule that is imported becomes an attribute of its package, where it could hide a name."""
+    loop = "for module in modules: importlib.import_module(module)\n"
+    names = f"before = {{n: getattr(nncomp, n) for n in {sorted(NAMES)!r}}}\n"
+    check = f"""
+for name, (module, original) in {NAMES!r}.items():
+    defined = importlib.import_module('nncomp.' + (module or original))
+    defined = getattr(defined, original) if module else defined
+    if not (before[name] is getattr(nncomp, name) is defined): print(name)
+"""
+    code = loop + names if order == "modules first" else names + loop
+    assert python(EVERY_MODULE + code + check) == ""
+
+
+def test_all_is_the_stub_and_the_version_is_the_projects() -> None:
+    assert sorted(nncomp.__all__) == sorted(NAMES)  # type: ignore[type-var]
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    assert nncomp.__version__ == project["version"]
 
 
 def test_imports_only_go_down() -> None:

@@ -1,10 +1,15 @@
 """Recipes: presets load, seeds add up, and every mistake is answered with its place and what was expected."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nncomp.formats import PerGroup, Uniform, nearest_away
+from nncomp.network import MLP
 from nncomp.optim import AdamW
+from nncomp.prune import cubic, keep_each, row_l1
+from nncomp.quantize import Dynamic
 from nncomp.steps import Distill, FineTune, Prune, Quantize
 from nncomp.steps.recipe import Recipe, RecipeError, presets
 
@@ -102,3 +107,149 @@ def test_unknown_names(tmp_path: Path) -> None:
     for name in ("nothing", tmp_path / "none.toml"):
         with pytest.raises(RecipeError, match="no such recipe; name a .toml file or a preset: digits, lenet-300-100"):
             Recipe.load(name)
+
+
+def test_the_presets_are_what_their_first_lines_say() -> None:
+    digits, lenet = Recipe.load("digits"), Recipe.load("lenet-300-100")
+    assert (digits.data, lenet.data) == ("digits", "mnist")
+    assert digits.network.sizes == [64, 128, 64, 10] and lenet.network.sizes == [784, 300, 100, 10]
+    assert [type(step) for step in digits.steps] == [Prune, Quantize, Distill, Quantize]
+    prune, quantize = lenet.steps
+    assert isinstance(prune, Prune) and prune.sparsity == 0.95 and prune.schedule is cubic
+    assert quantize == Quantize()
+
+
+SEEDS = """
+[network]
+sizes = [4, 2]
+seed = 1
+[train]
+seed = 2
+[[steps]]
+step = "FineTune"
+seed = 3
+[[steps]]
+step = "Prune"
+sparsity = 0.5
+during = { seed = 4 }
+[[steps]]
+step = "Quantize"
+during = { seed = 5 }
+[[steps]]
+step = "Distill"
+student = { sizes = [4, 2], seed = 6 }
+during = {}
+[[steps]]
+step = "Distill"
+teacher = { sizes = [4, 2] }
+"""
+
+
+def test_the_seed_is_added_to_every_seed_told_or_not(tmp_path: Path) -> None:
+    loaded = recipe(tmp_path, SEEDS, seed=10)
+    steps: tuple[Any, ...] = loaded.steps
+    fine, prune, quantize, student, teacher = steps
+    assert loaded.data == "digits"
+    assert [loaded.train.seed, fine.seed, prune.during.seed, quantize.during.seed] == [12, 13, 14, 15]
+    assert student.during.seed == 10
+    for network, seed in ((loaded.network, 11), (student.student, 16), (teacher.teacher, 10)):
+        assert network.fingerprint() == MLP.init([4, 2], seed=seed).fingerprint()
+
+
+def test_words_and_tables_become_what_they_name(tmp_path: Path) -> None:
+    text = GOOD.replace('step = "Prune"', 'step = "Prune"\nscores = "row_l1"\nscope = "keep_each"').replace(
+        "weights = {",
+        'inputs = { is = "Dynamic", format = { is = "Uniform", rounding = "nearest_away" } }\nweights = {',
+    )
+    prune, _, quantize = recipe(tmp_path, text).steps
+    assert isinstance(prune, Prune) and (prune.scores, prune.scope, prune.schedule) == (row_l1, keep_each, cubic)
+    assert isinstance(quantize, Quantize) and quantize.inputs == Dynamic(Uniform(rounding=nearest_away))
+    assert (quantize.weights, quantize.per) == (Uniform(bits=4), PerGroup(16))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        # Values out of range, by the key's name and the value.
+        ("sparsity = 0.5", "sparsity = -0.1", r"step 1 \(Prune\): .*between 0 and 1, not -0.1"),
+        ("sparsity = 0.5", "sparsity = nan", r"step 1 \(Prune\): .*between 0 and 1, not nan"),
+        ("sparsity = 0.5", "sparsity = 0.5\nramp = 0", r"step 1 \(Prune\): the ramp is a fraction"),
+        ("sparsity = 0.5", "sparsity = 0.5\ninterval = 0", r"step 1 \(Prune\): .*interval at least 1"),
+        ("epochs = 3", "epochs = -3", r"step 1 \(Prune\).during: epochs is a whole number of at least 1, not -3"),
+        ("epochs = 3", "batch = 0", r"step 1 \(Prune\).during: batch is a whole number of at least 1, not 0"),
+        ("epochs = 3", "batch = 2.5", r"during: batch is a whole number of at least 1, not 2.5"),
+        ("epochs = 3", "threads = 0", r"during: threads is a whole number of at least 1, not 0"),
+        ("epochs = 3", "dropout = [1.0, 0.0]", r"during: rates of dropout are from 0 to below 1, not \(1.0, 0.0\)"),
+        ("epochs = 3", "dropout = [-0.1, 0.0]", r"during: rates of dropout are from 0 to below 1"),
+        ("epochs = 3", "patience = 2", r"step 1 \(Prune\): gradual pruning cannot stop early"),
+        ("seed = 5", "seed = -5", r"during: seed is a whole number of at least 0, not -5"),
+        ("rate = 1e-3", "rate = 0", "train.optimizer: rate is positive and finite, not 0"),
+        ("rate = 1e-3", "rate = nan", "train.optimizer: rate is positive and finite, not nan"),
+        ("rate = 1e-3", "beta1 = 1.0", "train.optimizer: beta1 is from 0 to below 1, not 1.0"),
+        ("bits = 4", "bits = 1", r"step 3 \(Quantize\).weights: a uniform grid has 2 to 16 bits, not 1"),
+        ("group = 16", "group = 0", r"step 3 \(Quantize\).per: .* not 0"),
+        ("sizes = [64, 8, 10]", "sizes = []", "network: sizes run from inputs to outputs, each at least 1"),
+        ("sizes = [64, 8, 10]", "sizes = [64, 0, 10]", r"network: sizes .* at least 1, not \[64, 0, 10\]"),
+        ("sizes = [64, 4, 10]", "sizes = [64]", r"step 2 \(Distill\).student: sizes run from inputs to outputs"),
+        # Other kinds of value than the one expected.
+        ("epochs = 3", 'epochs = "many"', r"step 1 \(Prune\).during.epochs: unknown word 'many'; .*magnitude, row_l1"),
+        ("epochs = 3", "epochs = [3]", r"during: epochs is a whole number of at least 1, not \(3,\)"),
+        ("sparsity = 0.5", "sparsity = []", r"step 1 \(Prune\)"),
+        ("rate = 1e-3", 'rate = "fast"', "train.optimizer.rate: unknown word 'fast'"),
+        ('{ is = "AdamW", rate = 1e-3, weight_decay = 0.1 }', '"Adam"', "train.optimizer: unknown word 'Adam'"),
+        ('is = "AdamW", ', "", 'train.optimizer: expected { is = "...", ... } with one of SGD, Adam, AdamW'),
+        ('is = "AdamW"', "is = 3", 'train.optimizer: expected { is = "...", ... } with one of SGD, Adam'),
+        ('is = "Uniform"', 'is = "Int8"', r"step 3 \(Quantize\).weights: expected { is = .* Uniform, PerTensor"),
+        ('{ is = "Uniform", bits = 4 }', "8", r"step 3 \(Quantize\): weights is a Uniform, not 8"),
+        ('{ is = "Uniform", bits = 4 }', '{ is = "PerRow" }', r"weights is a Uniform, not PerRow\(\)"),
+        ("per = {", 'inputs = "none"\nper = {', r"step 3 \(Quantize\).inputs: unknown word 'none'"),
+        ("per = {", 'input_ranges = { is = "Percentile", percent = 10 }\nper = {', "between 50 and 100, not 10"),
+        ("per = {", "during = { epoch = 1 }\nper = {", r"step 3 \(Quantize\).during: unknown key 'epoch'"),
+        ("{ sizes = [64, 4, 10], seed = 7 }", "3", r"step 2 \(Distill\).student: a table with sizes = "),
+        ("[steps.during]\nepochs = 3\nseed = 5", 'during = "long"', r"step 1 \(Prune\).during: .*, not 'long'"),
+        # The frame of a recipe.
+        ('[[steps]]\nstep = "Prune"\n', "[[steps]]\n", "step 1: needs step = one of Prune, Quantize"),
+        ('step = "Prune"', "step = 3", "step 1: needs step = one of Prune, Quantize, FineTune, Distill"),
+        ("schedule =", "scedule =", r"step 1 \(Prune\): unknown key 'scedule'; expected sparsity, scores, scope"),
+        ("norm = true", "size = 3", "network: unknown key 'size'; expected sizes, activation, init, norm, seed"),
+        ('data = "digits"', 'name = "digits"', "unknown key 'name'; expected data, network, train, steps"),
+        (
+            "student = { sizes = [64, 4, 10], seed = 7 }",
+            "student = { sizes = [64, 10] }\nteacher = { sizes = [64, 10] }",
+            r"step 2 \(Distill\): give a student, or a teacher",
+        ),
+    ],
+)
+def test_more_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(RecipeError, match=message) as error:
+        recipe(tmp_path, GOOD.replace(old, new))
+    assert str(error.value).startswith(f"{tmp_path / 'mine.toml'}: ") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"needs \[network\]"),
+        ("train = {}\nsteps = []", r"needs \[network\]"),
+        ("network = { sizes = [4, 2] }\nsteps = []", r"needs \[train\]"),
+        ("network = { sizes = [4, 2] }\ntrain = {}", r"needs \[\[steps\]\]"),
+        ("network = 3\ntrain = {}\nsteps = []", "network: a table with sizes = "),
+        ("network = { sizes = [4, 2] }\ntrain = 3\nsteps = []", "train: expected a table of FineTune's fields, not 3"),
+        ("network = { sizes = [4, 2] }\ntrain = {}\nsteps = [3]", "step 1: needs step = one of"),
+        ("\x00", "not TOML"),
+    ],
+)
+def test_missing_tables_are_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=f"mine.toml: .*{message}"):
+        recipe(tmp_path, text)
+
+
+def test_what_is_no_file_of_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "folder.toml").mkdir()
+    for name, message in (("bytes", "bytes.toml: not TOML"), ("folder", "folder.toml: no such recipe")):
+        with pytest.raises(RecipeError, match=message):
+            Recipe.load(tmp_path / f"{name}.toml")
+    with pytest.raises(RecipeError, match="no such recipe; name a .toml file or a preset"):
+        Recipe.load(tmp_path)

@@ -1,0 +1,138 @@
+"""Costs against sums written out by hand, answers counted by hand, and what latency times."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from nncomp import measure
+from nncomp.activations import Activation
+from nncomp.data import Split
+from nncomp.formats import Grid, PerGroup, PerTensor, Uniform
+from nncomp.layer import Linear
+from nncomp.measure import Cost, accuracy, agreement, form, latency, layer_cost, network_cost, predictions
+from nncomp.network import MLP
+from nncomp.norm import BatchNorm
+from nncomp.quantize import Dynamic, round_to_nearest
+from nncomp.transforms import FakeQuantize
+from nncomp.weights import Dense, Latent, Quantized, Sparse
+
+# 2 outputs, 5 inputs, 4 weights of 10 that are not 0, 1 bias of 2: 12 parameters, 5 nonzeros.
+W = np.array([[1, 0, -2, 0, 0], [0, 0, 3, 0, 4]], np.float32)
+BIAS = np.array([0, 1], np.float32)
+SPARSE = Sparse.from_dense(W)  # 4 columns and 3 row starts, of a byte each
+ASYMMETRIC = Uniform(signed=False, symmetric=False)
+
+
+def grid(format: Uniform, per: Any = None) -> Grid:
+    return round_to_nearest(W, format, per)[1]
+
+
+@pytest.mark.parametrize(
+    ("weight", "stored", "decoded", "multiply_adds"),
+    [
+        pytest.param(Dense(W), 10 * 4, 0, 10, id="dense"),
+        pytest.param(Dense(W.astype(np.float64)), 10 * 8, 0, 10, id="dense float64"),
+        pytest.param(SPARSE, 4 * 4 + 4 + 3, 0, 4, id="sparse"),
+        pytest.param(Sparse.from_dense(W, np.ones(W.shape, bool)), 10 * 4 + 10 + 3, 0, 10, id="sparse, all kept"),
+        pytest.param(Quantized.encoded(Dense(W), grid(Uniform())), 10 + 2 * 4, 40, 10, id="codes"),
+        pytest.param(Quantized.encoded(Dense(W), grid(Uniform(), PerTensor())), 10 + 4, 40, 10, id="one scale"),
+        pytest.param(Quantized.encoded(Dense(W), grid(ASYMMETRIC)), 10 + 2 * (4 + 1), 40, 10, id="zero points"),
+        # Groups of 2 of 5 columns: 3 scales a row. Codes of 4 bits take a byte, of 16 bits two, in memory and file.
+        pytest.param(Quantized.encoded(Dense(W), grid(Uniform(4), PerGroup(2))), 10 + 6 * 4, 40, 10, id="groups"),
+        pytest.param(Quantized.encoded(Dense(W), grid(Uniform(16))), 10 * 2 + 2 * 4, 40, 10, id="16 bits"),
+        pytest.param(Quantized.encoded(SPARSE, grid(Uniform())), 4 + 7 + 2 * 4, 16 + 7, 4, id="sparse codes"),
+        pytest.param(Quantized.encoded(SPARSE, grid(Uniform(), PerGroup(2))), 4 + 7 + 24, 23, 4, id="sparse groups"),
+        pytest.param(Quantized.encoded(SPARSE, grid(ASYMMETRIC)), 4 + 7 + 10, 23, 4, id="sparse zero points"),
+    ],
+)
+def test_each_form_by_hand(weight: Any, stored: int, decoded: int, multiply_adds: int) -> None:
+    bias = BIAS.astype(weight.dtype)
+    stored += bias.nbytes
+    assert layer_cost(Linear(weight, bias)) == Cost(12, 5, stored, stored + decoded, multiply_adds)
+
+
+def test_integer_layers_keep_no_decoded_weight() -> None:
+    weight = Quantized.encoded(SPARSE, grid(Uniform()))
+    fixed = Grid(ASYMMETRIC, np.ones((1, 1), np.float32), np.zeros((1, 1), np.uint8))
+    stored = 4 + 7 + 8 + 8  # codes, pattern, scales, bias
+    assert layer_cost(Linear(weight, BIAS, input=fixed)) == Cost(12, 5, stored + 5, stored + 5, 4)
+    assert layer_cost(Linear(weight, BIAS, input=Dynamic(Uniform()))) == Cost(12, 5, stored, stored, 4)
+
+
+def test_batch_norm_stores_four_vectors() -> None:
+    plain, normed = (layer_cost(Linear(Dense(W), BIAS, norm=norm)) for norm in (None, BatchNorm.init(2)))
+    assert normed == Cost(12, 5, plain.stored + 4 * 2 * 4, plain.resident + 4 * 2 * 4, 10)
+
+
+def test_a_network_costs_the_sum_of_its_layers() -> None:
+    second = Linear(Dense(np.ones((3, 2), np.float32)), np.zeros(3, np.float32))
+    cost = network_cost(MLP((Linear(SPARSE, BIAS), second)))
+    assert cost == Cost(12 + 9, 5 + 6, (23 + 8) + (24 + 12), (23 + 8) + (24 + 12), 4 + 6)
+    assert cost.bits_per_weight == 8 * 67 / 21
+
+
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        (Dense(W), "dense float32"),
+        (Dense(W.astype(np.float64)), "dense float64"),
+        (SPARSE, "sparse float32"),
+        (Quantized.encoded(Dense(W), grid(Uniform(4))), "dense int4"),
+        (Quantized.encoded(SPARSE, grid(ASYMMETRIC)), "sparse uint8"),
+        (Latent.of(FakeQuantize(), W), "latent float32"),
+    ],
+)
+def test_forms_have_words(weight: Any, words: str) -> None:
+    assert form(weight) == words
+
+
+EYE = np.eye(7, dtype=np.float32)
+
+
+def network(*classes: int) -> MLP:
+    """Says `classes[i]` for row i of `EYE`."""
+    w = np.zeros((3, 7), np.float32)
+    w[classes, range(7)] = 1
+    return MLP((Linear(Dense(w), np.zeros(3, np.float32)),))
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7, 1000])
+def test_predictions_come_in_order_whatever_the_batch(batch: int) -> None:
+    assert predictions(network(0, 1, 2, 2, 1, 0, 2), EYE, batch).tolist() == [0, 1, 2, 2, 1, 0, 2]
+
+
+def test_accuracy_and_agreement_are_counted() -> None:
+    a, b = network(0, 1, 2, 2, 1, 0, 2), network(0, 2, 2, 1, 1, 0, 0)
+    labels = np.array(
+        [0, 1, 2, 0, 0, 0, 0]
+    )  # a is right on 0, 1, 2, 5; b on 0, 2, 5, 6; both say the same on 0, 2, 4, 5
+    assert accuracy(a, Split(EYE, labels)) == accuracy(b, Split(EYE, labels)) == 4 / 7
+    assert agreement(a, b, EYE) == agreement(b, a, EYE) == 4 / 7, "right or wrong"
+    assert agreement(a, a, EYE) == 1
+
+
+SEEN: list[tuple[tuple[int, ...], np.dtype, list[int]]] = []
+
+
+@dataclass(frozen=True)
+class Watched(Activation):
+    """The identity, which writes down what it sees and on how many BLAS threads."""
+
+    def forward(self, z: np.ndarray) -> np.ndarray:
+        SEEN.append((z.shape, z.dtype, [i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"]))
+        return z
+
+
+def test_latency_is_the_median_of_calls_after_the_first_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    SEEN.clear()
+    clock = iter([0, 1, 10, 19, 20, 22])  # calls of 1, 9 and 2 seconds
+    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    assert latency(MLP((Linear(Dense(W), BIAS, Watched()),)), batch=4, runs=3) == 2
+    assert [(shape, dtype) for shape, dtype, _ in SEEN] == [((4, 2), np.float32)] * 4, (
+        "one call that prepares, three timed"
+    )
+    assert all(n == 1 for _, _, threads in SEEN[1:] for n in threads)
