@@ -50,11 +50,12 @@ class Linear:
         outputs = self.weight.shape[0]
         if self.bias.shape != (outputs,) or self.bias.dtype != self.weight.dtype:
             raise ValueError(f"a bias is {self.weight.dtype} ({outputs},), not {self.bias.dtype} {self.bias.shape}")
-        gamma = self.bias if self.norm is None else self.norm.gamma
-        if gamma.shape != (outputs,) or gamma.dtype != self.weight.dtype:
-            raise ValueError(
-                f"batch norm of {gamma.size} {gamma.dtype} features after {outputs} {self.weight.dtype} outputs"
-            )
+        if self.norm is not None:
+            gamma = self.norm.gamma
+            if gamma.shape != (outputs,) or gamma.dtype != self.weight.dtype:
+                raise ValueError(
+                    f"batch norm of {gamma.size} {gamma.dtype} features after {outputs} {self.weight.dtype} outputs"
+                )
         if not isinstance(self.activation, Activation):
             raise ValueError(f"{self.activation!r} is no activation; give an instance such as ReLU()")
         if isinstance(self.input, Grid) and self.input.scale.shape != (1, 1):
@@ -109,9 +110,7 @@ class Linear:
             dropped = _dropout_factors(x, dropout, rng)
             x = x * dropped
         if self.input is not None:
-            grid = self.input.grid_for(x)
-            inside = grid.inside(x)
-            x = grid.decode(grid.encode(x))
+            x, inside = self.input.grid_for(x).fake(x)
         z, weight_saved = self.weight.forward(x)
         z += self.bias
         if self.norm is not None:

@@ -62,9 +62,14 @@ def predictions(network: MLP, x: np.ndarray, batch: int = 1000) -> np.ndarray:
 
 def accuracy(network: MLP, split: Split) -> float:
     """The fraction of samples classified as labelled; a ValueError unless the labels are integers (n,)."""
+    check_labelled(split)
+    return float(np.mean(predictions(network, split.x) == split.y))
+
+
+def check_labelled(split: Split) -> None:
+    """Raise unless every sample has one integer label."""
     if split.y.ndim != 1 or not np.issubdtype(split.y.dtype, np.integer):
         raise ValueError(f"accuracy needs one integer label per sample, not {split.y.dtype} {split.y.shape}")
-    return float(np.mean(predictions(network, split.x) == split.y))
 
 
 def agreement(a: MLP, b: MLP, x: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from nncomp.data import Split
 from nncomp.hooks import Hook
 from nncomp.losses import cross_entropy
-from nncomp.measure import accuracy
+from nncomp.measure import accuracy, check_labelled
 from nncomp.network import MLP, backward, forward
 from nncomp.optim import Adam, Constant, Optimizer, Schedule
 
@@ -96,7 +96,8 @@ def train(
     if patience is not None:
         if validation is None or patience < 1:
             raise ValueError(f"stopping early needs a validation split and a patience of at least 1, not {patience}")
-        accuracy(network, validation)  # or raise now rather than after the first epoch
+        check_labelled(validation)
+        network.check(validation.x)
     if len(data) % batch == 1 and any(layer.norm is not None for layer in network.layers):
         raise ValueError(f"{len(data)} samples leave a last batch of one, which batch norm cannot standardize")
     rng = np.random.default_rng(seed)

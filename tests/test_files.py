@@ -11,18 +11,7 @@ import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nncomp.activations import (
-    GELU,
-    GELUTanh,
-    Identity,
-    LeakyReLU,
-    LogSoftmax,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Tanh,
-)  # fmt: skip
+from nncomp.activations import ReLU
 from nncomp.files import FileError, load, save, to_bytes
 from nncomp.files.kinds import CLASSES
 from nncomp.layer import Linear
@@ -31,6 +20,7 @@ from nncomp.network import MLP
 from nncomp.weights import Dense
 from tests.strategies.networks import networks
 from tests.strategies.weights import each_form, seeds
+from tests.test_activations import EACH
 from tests.test_weights import arrays_of
 
 in_a_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -68,9 +58,6 @@ def test_every_form_round_trips(tmp_path: Path, form, data: st.DataObject, seed:
     network = MLP((Linear(weight, bias),))
     save(tmp_path / "network", network)
     assert same(network, load(tmp_path / "network"))
-
-
-EACH = [Identity(), ReLU(), LeakyReLU(0.2), Tanh(), Sigmoid(), SiLU(), GELU(), GELUTanh(), Softmax(), LogSoftmax()]
 
 
 @pytest.mark.parametrize("activation", EACH, ids=repr)

@@ -156,7 +156,10 @@ class Grid:
         >>> grid.encode(np.array([[0.25, 0.75, -1e9]]))
         array([[   0,    2, -128]], dtype=int8)
         """
-        q = self.unsaturated(x)
+        return self._saturated(self.unsaturated(x))
+
+    def _saturated(self, q: np.ndarray) -> np.ndarray:
+        """Whole numbers -> codes; `q` is used up."""
         np.clip(q, self.format.qmin, self.format.qmax, out=q)
         if q.size and np.isnan(q.min()):
             raise ValueError(f"NaN at {tuple(np.argwhere(np.isnan(q))[0].tolist())} has no code")
@@ -175,8 +178,16 @@ class Grid:
 
     def inside(self, x: np.ndarray) -> np.ndarray:
         """True where encoding `x` does not saturate: where the clipped straight-through estimator passes gradients."""
-        q = self.unsaturated(x)
+        return self._inside(self.unsaturated(x))
+
+    def _inside(self, q: np.ndarray) -> np.ndarray:
         return (q >= self.format.qmin) & (q <= self.format.qmax)
+
+    def fake(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Fake quantization, `decode(encode(x))`, and `inside(x)`."""
+        q = self.unsaturated(x)
+        inside = self._inside(q)
+        return self.decode(self._saturated(q)), inside
 
     def grid_for(self, x: np.ndarray) -> "Grid":
         """This grid, whatever the input: the static case of an input quantizer."""

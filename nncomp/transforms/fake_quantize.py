@@ -40,11 +40,8 @@ class FakeQuantize:
         return fit_grid(self._kept(w), self.format, self.per, self.ranges, self.mask)
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        grid = self._grid(w)
-        kept = self._kept(w)
-        passes = grid.inside(kept) if self.mask is None else grid.inside(kept) & self.mask
-        effective = grid.decode(grid.encode(kept))
-        return self._kept(effective), passes
+        effective, inside = self._grid(w).fake(self._kept(w))
+        return self._kept(effective), inside if self.mask is None else inside & self.mask
 
     def vjp(
         self, p: tuple[np.ndarray, ...], saved: np.ndarray, g: np.ndarray
