@@ -1,14 +1,14 @@
 """The network: layers in turn, a forward pass that keeps a tape, and the backward pass along it."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from nncomp.activations import Activation, Identity, ReLU
+from nncomp.fingerprint import fingerprint
 from nncomp.init import he
 from nncomp.layer import LayerSaved, Linear
 from nncomp.norm import BatchNorm
@@ -70,24 +70,7 @@ class MLP:
 
     def fingerprint(self) -> str:
         """A hash of every field of every part: two networks that print the same are the same."""
-        digest = hashlib.sha256()
-
-        def add(part: Any) -> None:
-            if isinstance(part, np.ndarray):
-                digest.update(f"{part.dtype} {part.shape}".encode() + part.tobytes())
-            elif isinstance(part, tuple):
-                digest.update(f"tuple {len(part)}".encode())
-                for item in part:
-                    add(item)
-            elif is_dataclass(part):
-                digest.update(type(part).__name__.encode())
-                for f in fields(part):
-                    add(getattr(part, f.name))
-            else:
-                digest.update(getattr(part, "__qualname__", repr(part)).encode())
-
-        add(self.layers)
-        return digest.hexdigest()
+        return fingerprint(self.layers)
 
     @property
     def sizes(self) -> list[int]:

@@ -1,5 +1,6 @@
-"""Networks on disk: one safetensors file each, every form bit for bit."""
+"""Files that survive: networks bit for bit, written whole or not at all, read without trust."""
 
-from nncomp.files.network_file import FileError, load, save, to_bytes
+from nncomp.files.atomic import write_atomically
+from nncomp.files.network_file import FileError, from_bytes, load, save, to_bytes
 
-__all__ = ["FileError", "load", "save", "to_bytes"]
+__all__ = ["FileError", "from_bytes", "load", "save", "to_bytes", "write_atomically"]

@@ -1,28 +1,47 @@
-"""The words of a file: which class or function each name in a header stands for. A new form joins by one line here."""
+"""The grammar of a network file: which classes and functions may stand at which field.
+
+Numbers, arrays and lists are told by the fields' own annotations; here stands what these leave open, a protocol or a
+function. A new form joins by its name at one line, and by one more with its own fields.
+"""
+
+from collections.abc import Callable
 
 from nncomp import activations, formats, norm, quantize, transforms, weights
 from nncomp.layer import Linear
 from nncomp.network import MLP
 
-CLASSES = {
-    cls.__name__: cls
-    for cls in (
-        MLP, Linear, norm.BatchNorm,
-        weights.Dense, weights.Sparse, weights.Quantized, weights.Latent,
-        transforms.FakeQuantize, transforms.Masked,
-        formats.Grid, formats.Uniform, formats.PerTensor, formats.PerRow, formats.PerGroup,
-        quantize.Dynamic, quantize.Percentile,
-        activations.Identity, activations.ReLU, activations.LeakyReLU, activations.Tanh, activations.Sigmoid,
-        activations.SiLU, activations.GELU, activations.GELUTanh, activations.Softmax, activations.LogSoftmax,
-    )
-}  # fmt: skip
+UNIFORM = (formats.Uniform,)
+PER_INPUT = (formats.PerTensor, formats.PerRow)
+PER_WEIGHT = (*PER_INPUT, formats.PerGroup)
+RANGES = (quantize.minmax, quantize.Percentile)
+ACTIVATIONS = (
+    activations.Identity, activations.ReLU, activations.LeakyReLU, activations.Tanh, activations.Sigmoid,
+    activations.SiLU, activations.GELU, activations.GELUTanh, activations.Softmax, activations.LogSoftmax,
+)  # fmt: skip
 
-FUNCTIONS = {
-    function.__name__: function
-    for function in (
-        formats.nearest_even, formats.nearest_away,
-        formats.largest_code, formats.half_range, formats.lowest_code,
-        quantize.minmax,
-    )
-}  # fmt: skip
-"""All exact names of functions that a format or an input quantizer may refer to."""
+CHOICES: dict[str, tuple[Callable, ...]] = {
+    "MLP.layers": (Linear,),
+    "Linear.weight": (weights.Dense, weights.Sparse, weights.Quantized, weights.Latent),
+    "Linear.activation": ACTIVATIONS,
+    "Linear.norm": (norm.BatchNorm,),
+    "Linear.input": (formats.Grid, quantize.Dynamic),
+    "Quantized.codes": (weights.Sparse,),
+    "Quantized.grid": (formats.Grid,),
+    "Latent.transform": (transforms.FakeQuantize, transforms.Masked),
+    "FakeQuantize.format": UNIFORM,
+    "FakeQuantize.per": PER_WEIGHT,
+    "FakeQuantize.ranges": RANGES,
+    "Dynamic.format": UNIFORM,
+    "Dynamic.per": PER_INPUT,
+    "Dynamic.ranges": RANGES,
+    "Grid.format": UNIFORM,
+    "Uniform.rounding": (formats.nearest_even, formats.nearest_away),
+    "Uniform.scale_rule": (formats.largest_code, formats.half_range, formats.lowest_code),
+}
+
+ROOT = {"network": (MLP,)}
+
+
+def choices(place: str) -> dict[str, Callable]:
+    """The classes and functions that may stand at `place`, written `Class.field`, by their names."""
+    return {choice.__name__: choice for choice in (CHOICES | ROOT).get(place, ())}

@@ -1,12 +1,13 @@
 """One safetensors file per network: the arrays by name, and a versioned JSON header that says what they are."""
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
+from nncomp.files.atomic import write_atomically
+from nncomp.files.container import brief, pack, parse_json, unpack, unpack_file
 from nncomp.files.tree import from_tree, to_tree
 from nncomp.network import MLP
 
@@ -14,56 +15,55 @@ VERSION = 1
 
 
 class FileError(ValueError):
-    """A file that is not a network, or not one this version can read."""
+    """A file that is not what it should be, or not one this version can read."""
 
 
 def to_bytes(network: MLP) -> bytes:
     """The content of the file that holds `network`."""
     arrays: dict[str, np.ndarray] = {}
     header = {"version": VERSION, "network": to_tree(network, arrays)}
-    # safetensors writes the memory of an array in whatever order it lies: make that order the rows'.
-    contiguous = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
-    return safetensors.numpy.save(contiguous, {"nncomp": json.dumps(header, separators=(",", ":"))})
+    return pack(arrays, {"nncomp": json.dumps(header, separators=(",", ":"))})
 
 
 def save(path: str | Path, network: MLP) -> int:
     """Write `network` and return the bytes on disk: at most 4 KiB and 256 bytes an array more than what it stores.
+
+    The file appears whole or not at all: whatever was at `path` stays until then.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "network.safetensors"
     >>> save(file, MLP.init([2, 1], seed=3)) < 4096, load(file).sizes
     (True, [2, 1])
     """
-    return Path(path).write_bytes(to_bytes(network))
+    return write_atomically(path, to_bytes(network))
 
 
 def load(path: str | Path) -> MLP:
     """The network in a file, bit for bit as it was saved; a FileError for anything that is not one."""
     try:
-        with safetensors.safe_open(path, "numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.offset_keys()}
-        return _network(metadata, arrays)
-    except (
-        safetensors.SafetensorError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        RecursionError,
-        ArithmeticError,
-    ) as error:
-        told = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise FileError(f"{path} is not a network file: {told}") from error
+        return _network(*unpack_file(path))
+    except ValueError as error:
+        raise FileError(f"{path} is not a network file: {error}") from error
+
+
+def from_bytes(content: bytes) -> MLP:
+    """The network that `to_bytes` gave `content` for; a FileError for anything else.
+
+    >>> from_bytes(to_bytes(MLP.init([2, 1]))).sizes
+    [2, 1]
+    """
+    try:
+        return _network(*unpack(io.BytesIO(content), len(content)))
+    except ValueError as error:
+        raise FileError(f"not a network: {error}") from error
 
 
 def _network(metadata: dict[str, str], arrays: dict[str, np.ndarray]) -> MLP:
     if "nncomp" not in metadata:
         raise ValueError("its metadata has no entry 'nncomp'")
-    header = json.loads(metadata["nncomp"])
+    header = parse_json(metadata["nncomp"])
+    if not isinstance(header, dict) or set(header) != {"version", "network"}:
+        raise ValueError(f"its header has a version and a network, not {brief(header)}")
     if header["version"] != VERSION:
-        raise ValueError(f"it has version {header['version']}, and this nncomp reads version {VERSION}")
-    network = from_tree(header["network"], arrays)
-    if not isinstance(network, MLP):
-        raise ValueError(f"it holds a {type(network).__name__}")
-    return network
+        raise ValueError(f"it has version {brief(header['version'])}, and this nncomp reads version {VERSION}")
+    return from_tree(header["network"], arrays)

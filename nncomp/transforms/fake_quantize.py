@@ -29,11 +29,11 @@ class FakeQuantize:
     mask: np.ndarray | None = None
 
     def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
+        if self.mask is not None:
+            check_mask(w.shape, self.mask)
         return ()
 
     def _kept(self, w: np.ndarray) -> np.ndarray:
-        if self.mask is not None:
-            check_mask(w.shape, self.mask)
         return w if self.mask is None else np.where(self.mask, w, 0)
 
     def _grid(self, w: np.ndarray) -> Grid:

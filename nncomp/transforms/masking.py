@@ -16,10 +16,10 @@ class Masked:
     mask: np.ndarray
 
     def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
+        check_mask(w.shape, self.mask)
         return ()
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, None]:
-        check_mask(w.shape, self.mask)
         return np.where(self.mask, w, 0), None
 
     def vjp(self, p: tuple[np.ndarray, ...], saved: None, g: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:

@@ -1,5 +1,6 @@
 """A float weight seen through a differentiable transform while it is being trained."""
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
@@ -13,7 +14,7 @@ class Transform(Protocol):
     """A differentiable function of a latent weight w (out, in) and of its own trainable arrays p."""
 
     def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The p to start from."""
+        """The p to start from; a ValueError for a w that does not fit."""
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, Any]:
         """The effective weight w' (out, in), and what `vjp` needs."""
@@ -38,6 +39,9 @@ class Latent:
 
     def __post_init__(self) -> None:
         Dense(self.w)  # the same demands on shape and dtype
+        shapes = [p.shape for p in self.transform.init(self.w)]
+        if [p.shape for p in self.p] != shapes:
+            raise ValueError(f"{self.transform} has arrays of shapes {shapes}, not {[p.shape for p in self.p]}")
 
     @classmethod
     def of(cls, transform: Transform, w: np.ndarray) -> Self:
@@ -69,7 +73,9 @@ class Latent:
         return (*self.p, self.w)
 
     def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
-        return replace(self, p=tuple(params[:-1]), w=params[-1])
+        other = copy(self)  # what was checked when it was made still fits: training does this at every update
+        other.__dict__.update(p=tuple(params[:-1]), w=params[-1])
+        return other
 
     def dense(self) -> np.ndarray:
         return self.transform.forward(self.p, self.w)[0]

@@ -40,18 +40,22 @@ class Sparse:
             )
         if not (isinstance(self.inputs, int) and all(a.dtype.isnative for a in (values, columns, start))):
             raise ValueError(f"{self.inputs} inputs is not a whole number, or an array has a foreign byte order")
-        start = start.astype(np.int64)
-        if start[0] != 0 or start[-1] != values.size or (np.diff(start) < 0).any():
+        if self.inputs - 1 > np.iinfo(columns.dtype).max:
+            raise ValueError(f"columns of {columns.dtype} cannot tell {self.inputs} inputs apart")
+        if start[0] != 0 or start[-1] != values.size or (start[1:] < start[:-1]).any():
             raise ValueError(f"row starts must rise from 0 to the {values.size} values, not {start[0]} to {start[-1]}")
         if columns.size and columns.max() >= self.inputs:
             raise ValueError(f"column {columns.max()} in a weight of {self.inputs} inputs")
-        rising = np.diff(columns.astype(np.int64)) > 0
-        rising[start[1:-1][(start[1:-1] > 0) & (start[1:-1] < values.size)] - 1] = True  # where a new row begins
+        rising = columns[1:] > columns[:-1]
+        first = start[:-1][(start[1:] > start[:-1]) & (start[:-1] > 0)]  # the values at which a later row begins
+        rising[first - 1] = True
         if not rising.all():
             raise ValueError(f"columns must rise within a row; they do not at value {int(np.argmin(rising)) + 1}")
         for name in ("columns", "row_start"):  # what was checked is kept: nobody else can change it
-            own = getattr(self, name).copy()
-            own.flags.writeable = False
+            own = getattr(self, name)
+            if own.flags.writeable or not own.flags.owndata:
+                own = own.copy()
+                own.flags.writeable = False
             object.__setattr__(self, name, own)
 
     @classmethod

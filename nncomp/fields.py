@@ -1,0 +1,63 @@
+"""What a field of a frozen value may hold, read from its annotation: files and recipes are checked by it, whole."""
+
+import math
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+
+@cache
+def annotations(kind: Any) -> dict[str, Any]:
+    """The annotation of each field of a dataclass, or of each argument of a function."""
+    return {name: hint for name, hint in get_type_hints(kind).items() if name != "return"}
+
+
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """The members of a union; of anything else, itself.
+
+    >>> alternatives(int | None)
+    (<class 'int'>, <class 'NoneType'>)
+    """
+    return get_args(hint) if isinstance(hint, UnionType) else (hint,)
+
+
+def items(hint: Any) -> Any:
+    """What the items of a list are where `hint` allows one, else None."""
+    for one in alternatives(hint):
+        if get_origin(one) in (tuple, list) or getattr(get_origin(one), "__name__", "") == "Sequence":
+            return get_args(one)[0]
+    return None
+
+
+def plain(value: Any, hint: Any) -> bool:
+    """Whether a number, truth value, string or None is what `hint` allows; True is no number, and no number NaN.
+
+    >>> plain(3, float), plain(True, float), plain(2.5, int), plain(None, int | None)
+    (True, False, False, True)
+    """
+    allowed = alternatives(hint)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int in allowed or (float in allowed and abs(value) < 2**63)
+    return type(value) in allowed and not (isinstance(value, float) and not math.isfinite(value))
+
+
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string", np.ndarray: "an array"}
+
+
+def expected(hint: Any, names: tuple[str, ...] = ()) -> str:
+    """In words, what a field with this annotation may hold; `names` are the classes and functions that may stand there.
+
+    >>> expected(tuple[float, ...]), expected(int | None)
+    ('a list, each item a number', 'a whole number or nothing')
+    """
+    item = items(hint)
+    if item is not None:
+        return f"a list, each item {expected(item, names)}"
+    words = [WORDS[one] for one in alternatives(hint) if one in WORDS]
+    if names:
+        words.append(names[0] if len(names) == 1 else f"one of {', '.join(names)}")
+    if NoneType in alternatives(hint):
+        words.append("nothing")
+    return " or ".join(words)

@@ -1,0 +1,140 @@
+"""Files made to break a reader: good ones to start from, tampering with their parts, and random mutations."""
+
+import json
+import random
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nncomp.activations import LeakyReLU
+from nncomp.files import to_bytes
+from nncomp.formats import PerGroup, PerRow, PerTensor, Uniform
+from nncomp.layer import Linear
+from nncomp.network import MLP
+from nncomp.norm import BatchNorm
+from nncomp.quantize import Dynamic
+from nncomp.quantize.nearest import fit_grid
+from nncomp.transforms import FakeQuantize, Masked
+from nncomp.weights import Dense, Latent, Quantized, Sparse
+
+
+def good_networks() -> list[MLP]:
+    """A few small networks that hold every form, between them every class and kind of field a file can name."""
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((3, 4)).astype(np.float32)
+    mask = rng.random(w.shape) < 0.5
+    grid = fit_grid(np.array([[-1.0, 2.0]], np.float32), Uniform(signed=False, symmetric=False), PerTensor())
+    sparse = Sparse.from_dense(w, mask)
+    forms = [
+        Dense(w), sparse, Quantized.encoded(Dense(w), fit_grid(w, Uniform(4), PerGroup(2))),
+        Quantized.encoded(sparse, fit_grid(w, Uniform(symmetric=False), PerRow())),
+        Latent.of(FakeQuantize(mask=mask), w), Latent.of(Masked(mask), w),
+    ]  # fmt: skip
+    inputs = [None, None, grid, Dynamic(Uniform()), None, None]
+    bias, last = np.zeros(3, np.float32), Linear(Dense(np.ones((1, 3), np.float32)), np.ones(1, np.float32))
+    norm = BatchNorm.init(3)
+    return [MLP((Linear(form, bias, LeakyReLU(0.1), norm, x), last)) for form, x in zip(forms, inputs)]
+
+
+def parts(content: bytes) -> tuple[dict[str, Any], bytes]:
+    """The JSON header of a container and the bytes after it."""
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + length]), content[8 + length :]
+
+
+def container(header: Any, body: bytes = b"") -> bytes:
+    """The file with this header, given as bytes or to be written as JSON."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + body
+
+
+def with_layout(change: Callable[[dict[str, Any]], object], network: MLP) -> bytes:
+    """A good file whose table of arrays was tampered with."""
+    header, body = parts(to_bytes(network))
+    change(header)
+    return container(header, body)
+
+
+def with_tree(change: Callable[[dict[str, Any]], object], network: MLP) -> bytes:
+    """A good file whose description of the network was tampered with."""
+    header, body = parts(to_bytes(network))
+    told = json.loads(header["__metadata__"]["nncomp"])
+    change(told)
+    header["__metadata__"]["nncomp"] = json.dumps(told)
+    return container(header, body)
+
+
+NUMBERS = (0, 1, -1, 127, 128, 255, 2**31, 2**32, 2**53, 2**62, 2**63, 2**64, 1e308, -0.5, True, None, "", [], {})
+
+
+def mutated(content: bytes, rng: random.Random) -> bytes:
+    """One to three random changes: of bytes, of the header's length, of the layout, or of the description."""
+    for _ in range(rng.randint(1, 3)):
+        content = rng.choice((_flip, _numbers, _numbers, _cut, _length, _json, _json, _json))(content, rng)
+    return content
+
+
+def _flip(content: bytes, rng: random.Random) -> bytes:
+    changed = bytearray(content)
+    for _ in range(rng.randint(1, 8)):
+        if changed:
+            changed[rng.randrange(len(changed))] = rng.choice((0, 255, 34, 123, rng.randrange(256)))
+    return bytes(changed)
+
+
+def _numbers(content: bytes, rng: random.Random) -> bytes:
+    start = 8 + int.from_bytes(content[:8], "little")
+    return content[:start] + _flip(content[start:], rng)
+
+
+def _cut(content: bytes, rng: random.Random) -> bytes:
+    start, stop = sorted(rng.randrange(len(content) + 1) for _ in range(2))
+    middle = content[start:stop]
+    return content[:start] + rng.choice((b"", middle * 2, bytes(len(middle)), b"[" * len(middle))) + content[stop:]
+
+
+def _length(content: bytes, rng: random.Random) -> bytes:
+    return (
+        struct.pack("<Q", rng.choice((0, 1, 7, len(content) - 8, len(content), 2**20, 2**62, 2**64 - 1))) + content[8:]
+    )
+
+
+def _json(content: bytes, rng: random.Random) -> bytes:
+    try:
+        header, body = parts(content)
+        told = json.loads(header["__metadata__"]["nncomp"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return content[::-1]
+    _change(rng.choice((header, told, told)), rng)
+    if isinstance(header.get("__metadata__"), dict):
+        header["__metadata__"]["nncomp"] = json.dumps(told)
+    return container(header, body)
+
+
+def _change(table: Any, rng: random.Random) -> None:
+    """Somewhere in a tree of tables and lists, put another value, take one away, or swap two."""
+    places = []
+
+    def walk(part: Any) -> None:
+        for key in part if isinstance(part, dict) else range(len(part)):
+            places.append((part, key))
+            if isinstance(part[key], dict | list):
+                walk(part[key])
+
+    walk(table)
+    if not places:
+        return
+    (part, key), (other, its) = rng.choice(places), rng.choice(places)
+    kind = rng.randrange(4)
+    if kind == 0:
+        part[key] = rng.choice(NUMBERS)
+    elif kind == 1:
+        del part[key]
+    elif kind == 2 and not isinstance(part[key], dict | list) and not isinstance(other[its], dict | list):
+        part[key], other[its] = other[its], part[key]
+    elif isinstance(part, dict):
+        part[f"{key}x"] = part[key]
+    else:
+        part.append(part[key])
