@@ -18,6 +18,7 @@ from .calibration import calibrate as calibrate
 from .data import Data as Data
 from .data import Split as Split
 from .data import load_data as load_data
+from .files import Checkpoint as Checkpoint
 from .files import FileError as FileError
 from .files import load as load
 from .files import save as save

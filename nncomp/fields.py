@@ -1,6 +1,8 @@
 """What a field of a frozen value may hold, read from its annotation: files and recipes are checked by it, whole."""
 
+import json
 import math
+from collections.abc import Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -46,7 +48,7 @@ def plain(value: Any, hint: Any) -> bool:
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string", np.ndarray: "an array"}
 
 
-def expected(hint: Any, names: tuple[str, ...] = ()) -> str:
+def expected(hint: Any, names: Sequence[str] = (), none: str = "nothing") -> str:
     """In words, what a field with this annotation may hold; `names` are the classes and functions that may stand there.
 
     >>> expected(tuple[float, ...]), expected(int | None)
@@ -54,10 +56,20 @@ def expected(hint: Any, names: tuple[str, ...] = ()) -> str:
     """
     item = items(hint)
     if item is not None:
-        return f"a list, each item {expected(item, names)}"
+        return f"a list, each item {expected(item, names, none)}"
     words = [WORDS[one] for one in alternatives(hint) if one in WORDS]
     if names:
         words.append(names[0] if len(names) == 1 else f"one of {', '.join(names)}")
     if NoneType in alternatives(hint):
-        words.append("nothing")
+        words.append(none)
     return " or ".join(words)
+
+
+def brief(value: Any) -> str:
+    """A value as an error message shows it: on one line, and cut where it is long.
+
+    >>> brief({"a": [1, 2]}), brief("x" * 100)[-5:]
+    ('{"a": [1, 2]}', 'xx...')
+    """
+    told = json.dumps(value, default=str) if isinstance(value, dict | list) else repr(value)
+    return told if len(told) <= 60 else f"{told[:57]}..."

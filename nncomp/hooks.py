@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nncomp.network import MLP
+from nncomp.progress import Progress
 
 
 class Hook:
@@ -16,6 +17,9 @@ class Hook:
     def before_training(self, total: int, network: MLP) -> None:
         """Once, before the first batch."""
 
+    def resume(self, progress: Progress) -> None:
+        """Once, after every hook's `before_training`: the state may be replaced by one that was kept."""
+
     def after_backward(self, t: int, network: MLP, gradients: list[tuple[np.ndarray, ...]]) -> None:
         """Gradients, one tuple a layer as `network.params`, may be changed in place before the update."""
 
@@ -24,6 +28,16 @@ class Hook:
 
     def after_epoch(self, epoch: int, network: MLP, loss: float) -> None:
         """After each epoch, from 1, with the mean loss of its batches."""
+
+    def keep(self, progress: Progress, finished: bool) -> None:
+        """After each epoch, when all else is done, with everything the next one depends on."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The arrays this hook remembers something by; they are kept, and overwritten when a training is gone on with.
+
+        A hook that changes what is trained is a dataclass too: its fields tell one training from another.
+        """
+        return {}
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,9 @@ class Linear:
 
     def copied(self) -> Self:
         """The same layer, sharing none of the arrays that training changes."""
-        layer = self.with_params([np.array(p, order="C") for p in self.params])
+        stored = replace(self.weight)  # type: ignore[type-var]  # as if read from a file: a training starts from there
+        made = replace(self, weight=stored)
+        layer = made.with_params([np.array(p, order="C") for p in made.params])
         return layer if layer.norm is None else replace(layer, norm=layer.norm.copied())
 
     @property

@@ -51,6 +51,8 @@ class MLP:
         """A dense network with random weights; `sizes` runs from inputs to outputs; the last layer gives logits."""
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"sizes run from inputs to outputs, each at least 1, not {list(sizes)}")
+        if seed < 0:
+            raise ValueError(f"a seed is at least 0, not {seed}")
         rng = np.random.default_rng(seed)
         last = len(sizes) - 2
         return cls(

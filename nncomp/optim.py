@@ -32,6 +32,7 @@ class SGD:
     def __post_init__(self) -> None:
         _check_positive(rate=self.rate)
         _check_fractions(momentum=self.momentum)
+        _check_at_least_0(weight_decay=self.weight_decay)
 
     def init(self, params: Sequence[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
         """The state to start from: one v per array."""
@@ -72,6 +73,7 @@ class Adam:
     def __post_init__(self) -> None:
         _check_positive(rate=self.rate)
         _check_fractions(beta1=self.beta1, beta2=self.beta2)
+        _check_at_least_0(eps=self.eps, weight_decay=self.weight_decay)
 
     def init(self, params: Sequence[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
         """The state to start from: one pair (m, v) per array."""
@@ -171,6 +173,12 @@ def _check_positive(**values: float) -> None:
     for name, value in values.items():
         if not (np.isfinite(value) and value > 0):
             raise ValueError(f"{name} is positive and finite, not {value}")
+
+
+def _check_at_least_0(**values: float) -> None:
+    for name, value in values.items():
+        if not (np.isfinite(value) and value >= 0):
+            raise ValueError(f"{name} is at least 0 and finite, not {value}")
 
 
 def _check_fractions(**values: float) -> None:

@@ -1,7 +1,7 @@
 """The training loop: shuffled batches, a loss, the backward pass, an update; on a private copy of the network."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from itertools import chain
 from typing import Protocol, Self
 
@@ -14,6 +14,7 @@ from nncomp.losses import cross_entropy
 from nncomp.measure import accuracy, check_labelled
 from nncomp.network import MLP, backward, forward
 from nncomp.optim import Adam, Constant, Optimizer, Schedule
+from nncomp.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,52 +101,47 @@ def train(
         network.check(validation.x)
     if len(data) % batch == 1 and any(layer.norm is not None for layer in network.layers):
         raise ValueError(f"{len(data)} samples leave a last batch of one, which batch norm cannot standardize")
-    rng = np.random.default_rng(seed)
-    start = network = network.copied()
+    start = network.copied()
+    x, shared = start.check(data.x), start.params
     loss = loss.with_params(tuple(p.copy() for p in loss.params))
-    x, shared = network.check(data.x), network.params
     params = [*chain.from_iterable(shared), *loss.params]
-    state = optimizer.init(params)
+    running = [a for layer in start.layers if layer.norm is not None for a in (layer.norm.mean, layer.norm.var)]
+    options = (epochs, batch, schedule, dropout, patience, validation, seed, threads)
+    acting = [hook for hook in hooks if is_dataclass(hook)]
+    settings = (network, data, loss, optimizer, options, acting)
+    progress = Progress(settings, [*params, *running], optimizer.init(params), np.random.default_rng(seed), hooks)
     updates = epochs * -(-len(data) // batch)
-    best, t = _Best(), 0
     for hook in hooks:
-        hook.before_training(updates, network)
-    with threadpool_limits(threads, "blas"):
-        for epoch in range(1, epochs + 1):
+        hook.before_training(updates, start)
+    for hook in hooks:
+        hook.resume(progress)
+    network, finished = start.with_params(shared), progress.epoch == epochs or progress.since == patience
+    with threadpool_limits(threads, "blas"), np.errstate(over="ignore", invalid="ignore"):  # divergence is told by name
+        while not finished:
             total = 0.0
-            for index in _batches(rng.permutation(len(data)), batch):
-                value, gradients, dloss = _gradients(network, loss, Batch(x[index], data.y[index], index), dropout, rng)
-                t += 1
+            for index in _batches(progress.rng.permutation(len(data)), batch):
+                chosen = Batch(x[index], data.y[index], index)
+                value, gradients, dloss = _gradients(network, loss, chosen, dropout, progress)
+                t = progress.t = progress.t + 1
                 for hook in hooks:
                     hook.after_backward(t, network, gradients)
                 factor = schedule((t - 1) / updates)
-                optimizer.update(params, [*chain.from_iterable(gradients), *dloss], state, t, factor)
+                optimizer.update(params, [*chain.from_iterable(gradients), *dloss], progress.slots, t, factor)
                 network = start.with_params(shared)  # new layers: nothing prepared outlives an update
                 for hook in hooks:
                     hook.after_update(t, network)
                 total += value * len(index)
+            progress.epoch += 1
             network = start.with_params(shared)  # hooks may have changed arrays since
             for hook in hooks:
-                hook.after_epoch(epoch, network, total / len(data))
-            if patience is not None and validation is not None and best.epochs_since(network, validation) >= patience:
-                break
-    return best.network or network.copied()
-
-
-class _Best:
-    """The network of the epoch with the highest validation accuracy, the first of equals."""
-
-    network: MLP | None = None
-    accuracy, since = -1.0, 0
-
-    def epochs_since(self, network: MLP, validation: Split) -> int:
-        """How many epochs ago that was, `network` being what the latest one gave."""
-        snapshot = network.copied()
-        reached = accuracy(snapshot, validation)
-        self.since += 1
-        if reached > self.accuracy:
-            self.network, self.accuracy, self.since = snapshot, reached, 0
-        return self.since
+                hook.after_epoch(progress.epoch, network, total / len(data))
+            if patience is not None and validation is not None:
+                progress.judge(accuracy(start.with_params(shared), validation))
+            finished = progress.epoch == epochs or progress.since == patience
+            for hook in hooks:
+                hook.keep(progress, finished)
+    progress.take_best()
+    return start.with_params(shared).copied()
 
 
 def _batches(order: np.ndarray, batch: int) -> Iterator[np.ndarray]:
@@ -154,9 +150,11 @@ def _batches(order: np.ndarray, batch: int) -> Iterator[np.ndarray]:
 
 
 def _gradients(
-    network: MLP, loss: Objective, batch: Batch, dropout: Sequence[float], rng: np.random.Generator
+    network: MLP, loss: Objective, batch: Batch, dropout: Sequence[float], progress: Progress
 ) -> tuple[float, list[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]:
-    _, tape = forward(network, batch.x, dropout, rng)
+    y, tape = forward(network, batch.x, dropout, progress.rng)
+    if not np.isfinite(y).all():
+        raise ValueError(f"training diverged: NaN or infinite outputs at update {progress.t + 1}; try a smaller rate")
     value, at_outputs, dloss = loss([saved.a for saved in tape], batch)
     for layer, saved in zip(network.layers, tape):
         if layer.norm is not None and saved.norm is not None:

@@ -209,9 +209,9 @@ def test_bad_settings_get_one_clear_error() -> None:
         (dict(batch=0), "not 10 and 0"),
         (dict(patience=2), "needs a validation split"),
         (dict(dropout=[0.1, 0.2]), "a rate per layer: 1, not .0.1, 0.2."),
-        (dict(optimizer=SGD(3e38)), "hold (nan|-?inf)|overflow"),
+        (dict(optimizer=SGD(3e38)), "training diverged: NaN or infinite outputs at update"),
     ]:
-        with np.errstate(all="ignore"), pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=message):
             train(network, data, **options)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"floats \(batch, 4\)"):
         train(MLP.init([4, 3]), data)

@@ -1,6 +1,7 @@
 """Files that survive: networks bit for bit, written whole or not at all, read without trust."""
 
 from nncomp.files.atomic import write_atomically
+from nncomp.files.checkpoint import Checkpoint
 from nncomp.files.network_file import FileError, from_bytes, load, save, to_bytes
 
-__all__ = ["FileError", "from_bytes", "load", "save", "to_bytes", "write_atomically"]
+__all__ = ["Checkpoint", "FileError", "from_bytes", "load", "save", "to_bytes", "write_atomically"]

@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import safetensors.numpy
 
+from nncomp.fields import brief
+
 LARGEST_HEADER = 2**20
 """Bytes; the objects that a hostile header can make are thereby some tens of MB at most, however large the file."""
 
@@ -131,9 +133,3 @@ def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"its header holds {name}")
-
-
-def brief(value: Any) -> str:
-    """A value as an error message shows it: on one line, and cut where it is long."""
-    told = repr(value) if isinstance(value, str | int | float | bool | None) else json.dumps(value)[:100]
-    return told if len(told) <= 60 else f"{told[:57]}..."

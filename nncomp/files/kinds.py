@@ -20,6 +20,7 @@ ACTIVATIONS = (
 )  # fmt: skip
 
 CHOICES: dict[str, tuple[Callable, ...]] = {
+    "network": (MLP,),
     "MLP.layers": (Linear,),
     "Linear.weight": (weights.Dense, weights.Sparse, weights.Quantized, weights.Latent),
     "Linear.activation": ACTIVATIONS,
@@ -39,9 +40,7 @@ CHOICES: dict[str, tuple[Callable, ...]] = {
     "Uniform.scale_rule": (formats.largest_code, formats.half_range, formats.lowest_code),
 }
 
-ROOT = {"network": (MLP,)}
-
 
 def choices(place: str) -> dict[str, Callable]:
     """The classes and functions that may stand at `place`, written `Class.field`, by their names."""
-    return {choice.__name__: choice for choice in (CHOICES | ROOT).get(place, ())}
+    return {choice.__name__: choice for choice in CHOICES.get(place, ())}

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nncomp.fields import brief
 from nncomp.files.atomic import write_atomically
-from nncomp.files.container import brief, pack, parse_json, unpack, unpack_file
+from nncomp.files.container import pack, parse_json, unpack, unpack_file
 from nncomp.files.tree import from_tree, to_tree
 from nncomp.network import MLP
 

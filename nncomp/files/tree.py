@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nncomp.fields import alternatives, annotations, expected, items, plain
-from nncomp.files.container import brief
+from nncomp.fields import alternatives, annotations, brief, expected, items, plain
 from nncomp.files.kinds import choices
 from nncomp.network import MLP
 
@@ -69,7 +68,7 @@ def _value(tree: Any, hint: Any, arrays: dict[str, np.ndarray], place: str, path
             pass
         case _ if plain(tree, hint):
             return tree
-    raise ValueError(f"{path} is {expected(hint, tuple(words))}, not {brief(tree)}")
+    raise ValueError(f"{path} is {expected(hint, list(words))}, not {brief(tree)}")
 
 
 def _part(kind: Any, told: dict[str, Any], arrays: dict[str, np.ndarray], path: str) -> Any:

@@ -74,11 +74,11 @@ class Prune:
         return scores if kept is None or scores.shape != kept.shape else np.where(kept, scores, -np.inf)
 
 
+@dataclass(eq=False)
 class Gradual(Hook):
     """The hook that prunes while a network trains: masked weights are set back to 0 after every update."""
 
-    def __init__(self, prune: Prune) -> None:
-        self.prune = prune
+    prune: Prune
 
     def before_training(self, total: int, network: MLP) -> None:
         if any(isinstance(layer.weight, Quantized) for layer in network.layers):
@@ -91,6 +91,9 @@ class Gradual(Hook):
         if t <= self.last and (t % self.prune.interval == 0 or t == self.last):
             self.masks = self.prune.masks(network, self.prune.sparsity * self.prune.schedule(t / self.last))
         self._apply(network)
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {f"mask.{i}": mask for i, mask in enumerate(self.masks)}
 
     def _apply(self, network: MLP) -> None:
         for layer, mask in zip(network.layers, self.masks):

@@ -2,12 +2,15 @@
 
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from nncomp import activations, formats, init, optim, prune, quantize
+from nncomp import init, optim, prune
+from nncomp.fields import alternatives, annotations, brief, expected, items, plain
+from nncomp.files import kinds, load
 from nncomp.network import MLP
 from nncomp.shown import shown
 from nncomp.steps.compress import CompressionStep
@@ -16,28 +19,29 @@ from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 
-STEPS = {step.__name__: step for step in (Prune, Quantize, FineTune, Distill)}
+TRAINING = (FineTune,)
 
-VALUES = {
-    value.__name__: value
-    for value in (
-        optim.SGD, optim.Adam, optim.AdamW, optim.Constant, optim.Step, optim.Cosine, optim.OneCycle,
-        formats.Uniform, formats.PerTensor, formats.PerRow, formats.PerGroup, quantize.Dynamic, quantize.Percentile,
-        activations.ReLU, activations.LeakyReLU, activations.Tanh, activations.Sigmoid, activations.SiLU,
-        activations.GELU, activations.GELUTanh,
-    )
-}  # fmt: skip
-"""What `{ is = "Name", field = value }` may make in a recipe."""
+CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
+    "init.activation": kinds.ACTIVATIONS,
+    "init.init": (init.he, init.glorot),
+    "FineTune.optimizer": (optim.SGD, optim.Adam, optim.AdamW),
+    "FineTune.schedule": (optim.Constant, optim.Step, optim.Cosine, optim.OneCycle),
+    "Prune.scores": (prune.magnitude, prune.row_l1),
+    "Prune.scope": (prune.keep_globally, prune.keep_each),
+    "Prune.schedule": (prune.constant, prune.cubic),
+    "Prune.during": TRAINING,
+    "Quantize.weights": kinds.UNIFORM,
+    "Quantize.per": kinds.PER_WEIGHT,
+    "Quantize.weight_ranges": kinds.RANGES,
+    "Quantize.inputs": (*kinds.UNIFORM, kinds.quantize.Dynamic),
+    "Quantize.input_ranges": kinds.RANGES,
+    "Quantize.during": TRAINING,
+    "Distill.student": (MLP.init,),
+    "Distill.during": TRAINING,
+}
+"""What may stand at which key, where its annotation leaves it open."""
 
-FUNCTIONS: dict[str, Callable] = {
-    function.__name__: function
-    for function in (
-        prune.magnitude, prune.row_l1, prune.keep_globally, prune.keep_each, prune.constant, prune.cubic,
-        quantize.minmax, formats.nearest_even, formats.nearest_away,
-        formats.largest_code, formats.half_range, formats.lowest_code, init.he, init.glorot,
-    )
-}  # fmt: skip
-"""What a plain word may name in a recipe."""
+STEPS: dict[str, Any] = {step.__name__: step for step in (Prune, Quantize, FineTune, Distill)}
 
 
 class RecipeError(ValueError):
@@ -46,10 +50,13 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True, repr=False)
 class Recipe:
-    """A fresh network, the training it gets, and the steps that compress it."""
+    """A fresh network, the training it gets, and the steps that compress it.
 
-    network: MLP
-    train: FineTune
+    `network` and `train` are None in a recipe of steps alone, to be followed from a network that is given.
+    """
+
+    network: MLP | None
+    train: FineTune | None
     steps: tuple[CompressionStep, ...]
     data: str = "digits"
 
@@ -66,33 +73,15 @@ class Recipe:
         source = Path(name) if Path(name).suffix == ".toml" else preset
         if not source.is_file():
             raise RecipeError(f"{name}: no such recipe; name a .toml file or a preset: {', '.join(presets())}")
+        if seed < 0:
+            raise RecipeError(f"a seed is at least 0, not {seed}")
         try:
             table = tomllib.loads(source.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise RecipeError(f"{name}: not TOML: {error}") from error
-        if seed < 0:
-            raise RecipeError(f"a seed is at least 0, not {seed}")
-        return cls._of(table, str(name), seed)
-
-    @classmethod
-    def _of(cls, table: dict[str, Any], where: str, seed: int) -> "Recipe":
-        _check_keys(table, ("data", "network", "train", "steps"), where)
-        for key in ("network", "train", "steps"):
-            if key not in table:
-                raise RecipeError(f"{where}: a recipe needs [{key}]" if key != "steps" else f"{where}: needs [[steps]]")
-        network = _network(table["network"], f"{where}: network", seed)
-        if not isinstance(table["steps"], list) or not isinstance(table.get("data", ""), str):
-            raise RecipeError(f"{where}: steps are [[steps]] tables, and data is the name of a data set")
-        steps = []
-        for i, step in enumerate(table["steps"], 1):
-            place = f"{where}: step {i}"
-            if not isinstance(step, dict) or step.get("step") not in list(STEPS):
-                raise RecipeError(f"{place}: needs step = one of {', '.join(STEPS)}")
-            arguments = {key: value for key, value in step.items() if key != "step"}
-            steps.append(_made(STEPS[step["step"]], arguments, f"{place} ({step['step']})", seed))
-        return cls(
-            network, _made(FineTune, table["train"], f"{where}: train", seed), tuple(steps), table.get("data", "digits")
-        )
+        except RecursionError as error:
+            raise RecipeError(f"{name}: not a recipe: nested too deeply") from error
+        return _Reader(seed, Path(name).parent).recipe(table, str(name))
 
 
 def presets() -> list[str]:
@@ -106,60 +95,92 @@ def presets() -> list[str]:
     )
 
 
-def _network(table: Any, where: str, seed: int) -> MLP:
-    if not isinstance(table, dict):
-        raise RecipeError(f"{where}: a table with sizes = [inputs, ..., classes]")
-    if not isinstance(table.get("sizes"), list) or not all(isinstance(n, int) for n in table["sizes"]):
-        raise RecipeError(f"{where}.sizes: a list of whole numbers, from inputs to classes, not {table.get('sizes')!r}")
-    allowed = ("sizes", "activation", "init", "norm", "seed")
-    _check_keys(table, allowed, where)
-    arguments = {key: _value(value, f"{where}.{key}", seed) for key, value in table.items()}
-    arguments["seed"] = table.get("seed", 0) + seed
-    return _called(MLP.init, arguments, where)
+@dataclass(frozen=True)
+class _Reader:
+    """Tables of TOML -> frozen values, each error with the place where it is."""
 
+    seed: int
+    folder: Path
 
-def _made(kind: type, table: Any, where: str, seed: int) -> Any:
-    """A frozen value from its table; keys are its fields."""
-    if not isinstance(table, dict):
-        raise RecipeError(f"{where}: expected a table of {kind.__name__}'s fields, not {table!r}")
-    names = [f.name for f in fields(kind)]
-    _check_keys(table, names, where)
-    arguments = {}
-    for key, value in table.items():
-        place = f"{where}.{key}"
-        if key == "during":
-            arguments[key] = _made(FineTune, value, place, seed)
-        elif key in ("student", "teacher"):
-            arguments[key] = _network(value, place, seed)
-        else:
-            arguments[key] = _value(value, place, seed)
-    made = _called(kind, arguments, where)
-    return replace(made, seed=made.seed + seed) if "seed" in names else made
+    def recipe(self, table: dict[str, Any], where: str) -> Recipe:
+        _check_keys(table, ("data", "network", "train", "steps"), where)
+        if not isinstance(table.get("steps"), list):
+            raise RecipeError(f"{where}: needs [[steps]], a list of tables, or steps = [] for none")
+        if ("network" in table) != ("train" in table):
+            raise RecipeError(f"{where}: [network] and [train] come together: a fresh network has to be trained")
+        if not isinstance(table.get("data", ""), str):
+            raise RecipeError(f"{where}: data is the name of a data set, not {brief(table['data'])}")
+        steps = tuple(self.step(step, f"{where}: step {i}") for i, step in enumerate(table["steps"], 1))
+        if "network" not in table:
+            return Recipe(None, None, steps, table.get("data", "digits"))
+        network = self.made(MLP.init, table["network"], f"{where}: network")
+        train = self.made(FineTune, table["train"], f"{where}: train")
+        return Recipe(network, train, steps, table.get("data", "digits"))
 
+    def step(self, table: Any, where: str) -> CompressionStep:
+        if not isinstance(table, dict) or not isinstance(name := table.get("step"), str) or name not in STEPS:
+            raise RecipeError(f"{where}: needs step = one of {', '.join(STEPS)}")
+        return self.made(STEPS[name], {k: v for k, v in table.items() if k != "step"}, f"{where} ({name})")
 
-def _value(value: Any, where: str, seed: int) -> Any:
-    if isinstance(value, dict):
-        kind = VALUES.get(str(value.get("is")))
-        if kind is None:
-            raise RecipeError(f'{where}: expected {{ is = "...", ... }} with one of {", ".join(VALUES)}')
-        return _made(kind, {key: v for key, v in value.items() if key != "is"}, where, seed)
-    if isinstance(value, list):
-        return tuple(_value(item, where, seed) for item in value)
-    if isinstance(value, str):
-        if value not in FUNCTIONS:
-            raise RecipeError(f"{where}: unknown word {value!r}; expected a number, or one of {', '.join(FUNCTIONS)}")
-        return FUNCTIONS[value]
-    return value
+    def made(self, kind: Callable[..., Any], table: Any, where: str) -> Any:
+        """What `kind` makes of a table whose keys are its fields or arguments."""
+        hints = {name: hint for name, hint in annotations(kind).items() if name != "dtype"}
+        if not isinstance(table, dict):
+            raise RecipeError(f"{where}: expected a table with some of {', '.join(hints)}, not {brief(table)}")
+        _check_keys(table, hints, where)
+        needed = [f.name for f in fields(kind) if f.default is MISSING] if is_dataclass(kind) else ["sizes"]
+        for name in needed:
+            if name not in table:
+                raise RecipeError(f"{where}: needs {name}, {expected(hints[name])}")
+        arguments = {
+            key: self.value(value, hints[key], f"{kind.__name__}.{key}", f"{where}.{key}")
+            for key, value in table.items()
+        }
+        for name, hint in hints.items():  # a default training has a seed as well
+            if FineTune in alternatives(hint) and NoneType not in alternatives(hint):
+                arguments.setdefault(name, FineTune(seed=self.seed))
+        if "seed" in hints:
+            arguments["seed"] = arguments.get("seed", 0) + self.seed
+        try:
+            return kind(**arguments)
+        except ValueError as error:
+            raise RecipeError(f"{where}: {error}") from error
 
+    def value(self, value: Any, hint: Any, place: str, where: str) -> Any:
+        choices = {choice.__name__: choice for choice in CHOICES.get(place, ())}
+        match value:
+            case list() if items(hint) is not None:
+                return tuple(self.value(item, items(hint), place, f"{where}[{i}]") for i, item in enumerate(value))
+            case {"is": str(name), **told} if isinstance(choices.get(name), type):
+                return self.made(choices[name], told, where)
+            case dict() if "is" not in value and len(choices) == 1:
+                return self.made(next(iter(choices.values())), value, where)
+            case "none" if NoneType in alternatives(hint):
+                return None
+            case str() if MLP in alternatives(hint) and value.endswith(".safetensors"):
+                return self.network(value, where)
+            case str() if value in choices:
+                choice = choices[value]
+                return self.made(choice, {}, where) if isinstance(choice, type) else choice
+            case dict() | list():
+                pass
+            case _ if plain(value, hint):
+                return value
+        words = list(choices)
+        if MLP in alternatives(hint):
+            words = ["{ sizes = [inputs, ..., classes] }"] * bool(choices) + ["the path of a .safetensors file"]
+        told = expected(hint, words, none='"none"')
+        raise RecipeError(f"{where}: expected {told}, not {brief(value)}")
 
-def _called(kind: Callable[..., Any], arguments: dict[str, Any], where: str) -> Any:
-    try:
-        return kind(**arguments)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise RecipeError(f"{where}: {error}") from error
+    def network(self, name: str, where: str) -> MLP:
+        """The network in a file, named as seen from the recipe's folder."""
+        try:
+            return load(self.folder / name)
+        except (OSError, ValueError) as error:
+            raise RecipeError(f"{where}: {error}") from error
 
 
 def _check_keys(table: dict[str, Any], allowed: Any, where: str) -> None:
     for key in table:
         if key not in allowed:
-            raise RecipeError(f"{where}: unknown key {key!r}; expected {', '.join(allowed)}")
+            raise RecipeError(f"{where}: unknown key {brief(key)}; expected {', '.join(allowed)}")

@@ -97,7 +97,8 @@ def _cut(content: bytes, rng: random.Random) -> bytes:
 
 def _length(content: bytes, rng: random.Random) -> bytes:
     return (
-        struct.pack("<Q", rng.choice((0, 1, 7, len(content) - 8, len(content), 2**20, 2**62, 2**64 - 1))) + content[8:]
+        struct.pack("<Q", rng.choice((0, 1, 7, max(len(content) - 8, 0), len(content), 2**20, 2**62, 2**64 - 1)))
+        + content[8:]
     )
 
 

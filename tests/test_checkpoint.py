@@ -1,0 +1,173 @@
+"""A training stopped at any update and gone on with gives the same bytes as one that never stopped."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nncomp.data import Data, Split
+from nncomp.files import Checkpoint, FileError, from_bytes, to_bytes
+from nncomp.hooks import ClipGradients, Hook, MaxNorm
+from nncomp.losses import cross_entropy
+from nncomp.network import MLP
+from nncomp.optim import SGD, Adam, AdamW, Cosine
+from nncomp.prune import cubic
+from nncomp.steps import Distill, FineTune, Prune, Quantize
+from nncomp.training import Supervised, train
+from tests.strategies.weights import seeds
+
+RNG = np.random.default_rng(5)
+X = RNG.standard_normal((23, 6)).astype(np.float32)
+DATA = Data(Split(X, RNG.integers(0, 3, 23)), Split(X[:7], RNG.integers(0, 3, 7)))
+NETWORK = MLP.init([6, 5, 3], norm=True)
+
+
+class Stop(Hook):
+    """Interrupts a training in the middle of update `at`, arrays half changed."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def after_update(self, t: int, network: MLP) -> None:
+        if t == self.at:
+            for layer in network.params:
+                layer[0][...] = np.nan
+            raise KeyboardInterrupt
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """A loss with an array of its own that trains along."""
+
+    scale: np.ndarray
+
+    @property
+    def params(self) -> tuple[np.ndarray, ...]:
+        return (self.scale,)
+
+    def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
+        return replace(self, scale=params[0])
+
+    def __call__(self, outputs, batch):  # type: ignore[no-untyped-def]
+        loss, gradient = cross_entropy(outputs[-1] * self.scale, batch.y)
+        return loss, {len(outputs) - 1: gradient * self.scale}, (np.sum(gradient * outputs[-1], keepdims=True)[0],)
+
+
+def quantized() -> MLP:
+    """Scales whose mantissas have moved past a power of two would start elsewhere if read back."""
+    codes = Quantize()(NETWORK, DATA)
+    return FineTune(epochs=5, batch=8, optimizer=Adam(rate=0.2))(codes, DATA)
+
+
+MEANWHILE = FineTune(epochs=4, batch=8, optimizer=AdamW(rate=0.02), dropout=(0.1, 0.2), seed=3)
+PATIENT = replace(MEANWHILE, patience=1, optimizer=SGD(0.3, nesterov=True), smoothing=0.1)
+TRAININGS: dict[str, Any] = {
+    "patience": lambda hooks: PATIENT(NETWORK, DATA, hooks),
+    "quantized": lambda hooks: MEANWHILE(quantized(), DATA, hooks),
+    "gradual pruning": lambda hooks: Prune(0.6, schedule=cubic, interval=2, during=MEANWHILE)(NETWORK, DATA, hooks),
+    "through quantization": lambda hooks: Quantize(during=MEANWHILE)(NETWORK, DATA, hooks),
+    "distillation": lambda hooks: Distill(student=MLP.init([6, 4, 3]), during=MEANWHILE)(NETWORK, DATA, hooks),
+    "a loss that trains": lambda hooks: train(
+        MLP.init([6, 3]), DATA.train, Scaled(np.ones(3, np.float32)[:1]), epochs=4, batch=8, hooks=hooks,
+        schedule=Cosine(),
+    ),
+    "regularizers": lambda hooks: MEANWHILE(NETWORK, DATA, (ClipGradients(0.5), MaxNorm(1.0), *hooks)),
+}  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=8)
+@pytest.mark.parametrize("kind", TRAININGS)
+@given(seed=seeds)
+def test_stopped_anywhere_and_gone_on_with_it_gives_the_same_bytes(tmp_path: Path, kind: str, seed: int) -> None:
+    file, training = tmp_path / "training", TRAININGS[kind]
+    file.unlink(missing_ok=True)
+    for at in np.random.default_rng(seed).integers(1, 13, 3):
+        try:
+            training((Checkpoint(file, every=0), Stop(int(at))))
+        except KeyboardInterrupt:
+            pass
+    assert training((Checkpoint(file, every=0),)).fingerprint() == training(()).fingerprint()
+
+
+def test_a_training_starts_the_same_from_a_network_and_from_its_file() -> None:
+    network = quantized()
+    mantissas = np.frexp(network.layers[0].weight.grid.scale)[1]  # type: ignore[attr-defined]
+    start = np.frexp(Quantize()(NETWORK, DATA).layers[0].weight.grid.scale)[1]  # type: ignore[attr-defined]
+    assert (mantissas != start).any(), "some scale has moved past a power of two"
+    read = from_bytes(to_bytes(network))
+    assert MEANWHILE(read, DATA).fingerprint() == MEANWHILE(network, DATA).fingerprint()
+
+
+def test_it_really_goes_on(tmp_path: Path) -> None:
+    epochs = []
+
+    class Count(Hook):
+        def after_epoch(self, epoch: int, network: MLP, loss: float) -> None:
+            epochs.append(epoch)
+
+    for hooks in ((Stop(8),), (), ()):
+        try:
+            MEANWHILE(NETWORK, DATA, (Checkpoint(tmp_path / "training", every=0), Count(), *hooks))
+        except KeyboardInterrupt:
+            pass
+    assert epochs == [1, 2, 3, 4][:2] + [3, 4], "and one that had ended returns at once"
+
+
+def test_written_at_the_end_however_seldom(tmp_path: Path) -> None:
+    file = tmp_path / "training"
+    for at, there in ((8, False), (99, True)):
+        try:
+            MEANWHILE(NETWORK, DATA, (Checkpoint(file, every=1e9), Stop(at)))
+        except KeyboardInterrupt:
+            pass
+        assert file.exists() == there
+    assert os.listdir(tmp_path) == ["training"]
+
+
+OTHERS: dict[str, Any] = {
+    "network": lambda hooks: MEANWHILE(MLP.init([6, 5, 3], norm=True, seed=1), DATA, hooks),
+    "data": lambda hooks: MEANWHILE(NETWORK, Data(Split(X[::-1], DATA.train.y), DATA.validation), hooks),
+    "hook": lambda hooks: MEANWHILE(NETWORK, DATA, (MaxNorm(1.0), *hooks)),
+    "loss": lambda hooks: train(NETWORK, DATA.train, Supervised(cross_entropy), epochs=4, batch=8, hooks=hooks),
+    **{
+        name: lambda hooks, change={name: value}: replace(MEANWHILE, **change)(NETWORK, DATA, hooks)
+        for name, value in {
+            "epochs": 5, "batch": 9, "optimizer": AdamW(rate=0.03), "schedule": Cosine(), "dropout": (), "seed": 4,
+            "smoothing": 0.2, "patience": 9, "threads": 2,
+        }.items()
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_another_training_is_told_and_left_alone(tmp_path: Path, what: str) -> None:
+    file = tmp_path / "training"
+    MEANWHILE(NETWORK, DATA, [Checkpoint(file)])
+    before = file.read_bytes()
+    with pytest.raises(FileError, match="training does not go on with this training: it is of another network, other"):
+        OTHERS[what]([Checkpoint(file)])
+    assert file.read_bytes() == before
+
+
+def test_what_cannot_be_read_is_told_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "training"
+    MEANWHILE(NETWORK, DATA, [Checkpoint(file)])
+    good = file.read_bytes()
+    for content, message in (
+        (b"", "it has 0 bytes"),
+        (good[:-1], "bytes follow the header"),
+        (good.replace(b'"version', b'"versiom'), "holds no training of version 1"),
+        (good.replace(b"PCG64", b"PCG65"), "PCG64"),
+        (good.replace(b'\\"since\\"', b'\\"sincf\\"'), "since"),
+        (good.replace(b'"live.0"', b'"live.9"'), "arrays are not those of this training"),
+    ):
+        assert content != good
+        file.write_bytes(content)
+        with pytest.raises(FileError, match=f"{message}.*; remove it to start anew") as error:
+            MEANWHILE(NETWORK, DATA, [Checkpoint(file)])
+        assert file.read_bytes() == content and "\n" not in str(error.value)
