@@ -1,3 +1,5 @@
+__version__: str
+
 from . import distill as distill
 from . import formats as formats
 from . import losses as losses

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 from nncomp.data import Split
 from nncomp.layer import Linear
 from nncomp.network import MLP
-from nncomp.weights import Quantized, Weight
+from nncomp.weights import Quantized, Sparse, Weight
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ def layer_cost(layer: Linear) -> Cost:
     extra = sum(getattr(part, "nbytes", 0) for part in (layer.norm, layer.input))
     stored = layer.weight.nbytes + layer.bias.nbytes + extra
     prepared = 0 if layer.prepared is layer.weight else layer.prepared.nbytes
-    nonzeros = np.count_nonzero(layer.weight.dense()) + np.count_nonzero(layer.bias)
+    weight = layer.weight.prepared()
+    values = weight.values if isinstance(weight, Sparse) else weight.dense()
+    nonzeros = np.count_nonzero(values) + np.count_nonzero(layer.bias)
     parameters = layer.weight.shape[0] * (layer.weight.shape[1] + 1)
     return Cost(parameters, int(nonzeros), stored, stored + prepared, layer.weight.multiply_adds)
 

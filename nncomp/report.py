@@ -3,6 +3,7 @@
 Only the report looks at the test split.
 """
 
+import io
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from nncomp.data import Data
-from nncomp.files import to_bytes
+from nncomp.files import to_bytes, write_atomically
 from nncomp.measure import Cost, accuracy, agreement, form, latency, layer_cost, network_cost
 from nncomp.network import MLP
 
@@ -72,6 +73,8 @@ class Report:
                     tuple(layers),
                 )
             )
+        if not rows:
+            raise ValueError("a report needs at least one network")
         return cls(data.name, "test" if data.test else "validation", tuple(rows))
 
     def __str__(self) -> str:
@@ -104,11 +107,19 @@ class Report:
         return f"{self.data}, {self.split} split\n{_aligned(lines)}\n\n{_aligned(layers)}"
 
     def to_json(self) -> str:
-        """Everything measured, in bytes, fractions and seconds."""
-        return json.dumps(asdict(self), indent=1)
+        """Everything measured, in bytes, fractions and seconds; `ratio` is to the first network's file."""
+        told = asdict(self)
+        for row, out in zip(self.rows, told["rows"]):
+            out |= {"ratio": self.rows[0].disk / row.disk, "bits_per_weight": row.cost.bits_per_weight}
+        return json.dumps(told, indent=1)
 
     def plot(self, path: str | Path) -> None:
         """Draw the networks' file size against their error, joined in order; the suffix says the image format."""
+        image = io.BytesIO()
+        self._figure().savefig(image, dpi=150, format=Path(path).suffix.removeprefix(".") or "png")
+        write_atomically(path, image.getvalue())
+
+    def _figure(self) -> Any:
         from matplotlib.figure import Figure
         from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
@@ -117,21 +128,25 @@ class Report:
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes: Any = figure.subplots()
         axes.plot(size, error, color="0.8", zorder=1)
+        places: dict[tuple[float, float], list[str]] = {}
         for i, (x, y, row) in enumerate(zip(size, error, self.rows), 1):
-            axes.scatter(x, y, s=160, zorder=2, label=f"{i}  {row.name}: {x:.1f} kB, {y:.2f} %")
-            axes.annotate(str(i), (x, y), ha="center", va="center", color="white", fontsize=8)
+            axes.scatter(x, y, s=160, zorder=2, label=f"{i}  {row.name[:24]}: {x:.1f} kB, {y:.2f} %")
+            places.setdefault((x, y), []).append(str(i))
+        for place, numbers in places.items():  # networks at one place share its label
+            axes.annotate(",".join(numbers), place, ha="center", va="center", color="white", fontsize=8)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0.1)
-        axes.set_ylim(0, 1.25 * max([*error, 0.1]))
+        top = 1.25 * max([*error, 0.1])
+        axes.set_ylim(-0.05 * top, top)
         axes.set_xlabel("file size, kB (log scale)")
         axes.set_ylabel(f"{self.split} error, %")
         axes.set_title(f"{self.data}: size against error")
         axes.grid(alpha=0.3)
         figure.legend(loc="outside right upper", markerscale=0.5, frameon=False)
-        figure.savefig(path, dpi=150)
+        return figure
 
 
 def _aligned(lines: list[list[str]]) -> str:

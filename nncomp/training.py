@@ -99,8 +99,7 @@ def train(
             raise ValueError(f"stopping early needs a validation split and a patience of at least 1, not {patience}")
         check_labelled(validation)
         network.check(validation.x)
-    if len(data) % batch == 1 and any(layer.norm is not None for layer in network.layers):
-        raise ValueError(f"{len(data)} samples leave a last batch of one, which batch norm cannot standardize")
+    check_last_batch(network, len(data), batch)
     start = network.copied()
     x, shared = start.check(data.x), start.params
     loss = loss.with_params(tuple(p.copy() for p in loss.params))
@@ -142,6 +141,12 @@ def train(
                 hook.keep(progress, finished)
     progress.take_best()
     return start.with_params(shared).copied()
+
+
+def check_last_batch(network: MLP, samples: int, batch: int) -> None:
+    """Raise where batch norm would meet a batch of one, which it cannot standardize."""
+    if samples % batch == 1 and any(layer.norm is not None for layer in network.layers):
+        raise ValueError(f"{samples} samples leave a last batch of one, which batch norm cannot standardize")
 
 
 def _batches(order: np.ndarray, batch: int) -> Iterator[np.ndarray]:

@@ -7,14 +7,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
-from nncomp import cli
-from nncomp.cli import app
+from nncomp import __version__
+from nncomp.cli import app, making
 from nncomp.data import load_data
 from nncomp.files import load
 from nncomp.measure import accuracy
+from nncomp.steps import FineTune, Quantize
 from nncomp.steps.recipe import presets
+
+FILES = ["network.safetensors", "report.json", "size-error.png"]
+COMMANDS = ["train", "compress", "demo", "report", "predict", "inspect"]
 
 TINY = """
 data = "digits"
@@ -66,11 +71,14 @@ def test_compress_writes_what_it_tells(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_help_teaches() -> None:
-    assert "demo" in inside("--help").stdout and "compress" in inside().stdout + inside().stderr
+    assert all(name in inside("--help").stdout for name in COMMANDS)
+    assert "compress" in inside().stdout + inside().stderr
+    order = [line.split()[0] for line in inside("--help").stdout.partition("Commands:")[2].splitlines() if line.strip()]
+    assert order == COMMANDS
     told = " ".join(inside("compress", "--help").stdout.split())
     for word in ("lenet-300-100", "digits", "mnist", "fashion-mnist", "NNCOMP_DATA", "--json", "For example"):
         assert word in told, word
-    assert "in under a minute" in " ".join(inside("demo", "--help").stdout.split())
+    assert "under a minute" in " ".join(inside("demo", "--help").stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -92,7 +100,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny: Path, words: list[str], mes
 def test_data_that_do_not_fit_the_network_are_refused_before_training(tiny: Path) -> None:
     tiny.write_text(TINY.replace("[64, 8, 10]", "[60, 8, 10]"))
     done = inside("compress", tiny, "--out", tiny.parent / "out")
-    assert done.exit_code == 2 and "inputs are floats (batch, 60), not float32 of shape (1137, 64)" in done.stderr
+    assert done.exit_code == 2 and "nncomp: train: inputs are floats (batch, 60), not float32 of shape" in done.stderr
     tiny.write_text(TINY.replace("[64, 8, 10]", "[64, 8, 9]"))
     done = inside("compress", tiny, "--out", tiny.parent / "out")
     assert done.exit_code == 2 and "in 9 classes" in done.stderr
@@ -173,7 +181,7 @@ def test_missing_data_are_one_line_whether_by_option_or_environment(
 
 
 def test_an_unwritable_out_is_refused_before_any_training(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_run", lambda *_: pytest.fail("trained first"))
+    monkeypatch.setattr(making, "run", lambda *_: pytest.fail("trained first"))
     for out in (tiny, tiny / "below a file"):
         done = inside("compress", tiny, "--out", out)
         assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
@@ -193,3 +201,71 @@ def test_progress_goes_to_a_terminal_and_never_into_the_json(tiny: Path) -> None
     assert b"Train" in os.read(ours, 100_000)
     os.close(ours)
     assert len(json.loads(done.stdout)["rows"]) == 3
+
+
+def test_train_follows_no_steps_and_compress_takes_its_network(tiny: Path, tmp_path: Path) -> None:
+    done = inside("train", tiny, "--out", tmp_path / "dense", "--json")
+    (row,) = json.loads(done.stdout)["rows"]
+    assert row["name"] == "Train" and sorted(os.listdir(tmp_path / "dense")) == FILES
+    whole = inside("compress", tiny, "--out", tmp_path / "whole", "--json")
+    steps = tmp_path / "steps.toml"
+    steps.write_text(TINY[: TINY.index("[network]")] + TINY[TINY.index("[[steps]]") :])
+    for recipe in (tiny, steps):
+        given = inside(
+            "compress", recipe, "--network", tmp_path / "dense" / FILES[0], "--out", tmp_path / "b", "--json"
+        )
+        names = [row["name"] for row in json.loads(given.stdout)["rows"]]
+        assert names == ["Given", "Prune", "Quantize"]
+        assert (tmp_path / "b" / FILES[0]).read_bytes() == (tmp_path / "whole" / FILES[0]).read_bytes()
+    assert json.loads(whole.stdout)["rows"][-1]["accuracy"] == json.loads(given.stdout)["rows"][-1]["accuracy"]
+    alone = inside("compress", steps, "--out", tmp_path / "c")
+    assert alone.exit_code == 2 and "steps alone needs a network to start from" in alone.stderr
+
+
+def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("compress", tiny, "--out", tiny.parent / "out")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(making, "rehearse", lambda *_: None)
+        patch.setattr(Quantize, "__call__", interrupted)
+        stopped = inside(*words)
+    assert (stopped.exit_code, stopped.stdout) == (130, "")
+    kept = tiny.parent / "out" / "unfinished"
+    assert stopped.stderr == f"nncomp: stopped; the same command goes on from here, or remove {kept} to start anew\n"
+    assert {"0-Train.safetensors", "1-Prune.safetensors"} <= set(os.listdir(kept))
+
+    other = inside(*words, "--seed", 1)
+    assert other.exit_code == 2 and "unfinished run of another recipe, network, data or seed" in other.stderr
+    monkeypatch.setattr(making, "rehearse", lambda *_: None)
+    monkeypatch.setattr(FineTune, "__call__", lambda *_: pytest.fail("trained again"))
+    assert inside(*words).exit_code == 0
+    assert sorted(os.listdir(tiny.parent / "out")) == FILES
+
+
+def test_two_runs_do_not_share_a_folder(tiny: Path) -> None:
+    kept = tiny.parent / "out" / "unfinished"
+    kept.mkdir(parents=True)
+    with FileLock(kept / ".lock"):
+        done = nncomp("compress", tiny, "--out", tiny.parent / "out")
+    assert done.returncode == 2 and done.stderr == f"nncomp: another run is at work in {tiny.parent / 'out'}\n"
+
+
+def test_a_training_that_diverges_is_one_line(tiny: Path) -> None:
+    tiny.write_text(TINY.replace("epochs = 2", "epochs = 9\noptimizer = { is = 'SGD', rate = 1e30 }"))
+    done = nncomp("train", tiny, "--out", tiny.parent / "out")
+    assert done.returncode == 2 and "training diverged" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_files_that_cannot_be_written_are_told_before_any_training(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "run", lambda *_: pytest.fail("trained first"))
+    (tiny.parent / "out" / "report.json").mkdir(parents=True)
+    done = inside("compress", tiny, "--out", tiny.parent / "out")
+    assert done.exit_code == 2 and "report.json is a folder" in done.stderr
+
+
+def test_the_version_and_the_completion() -> None:
+    assert inside("--version").stdout == f"nncomp {__version__}\n"
+    assert "--install-completion" in inside("--help").stdout

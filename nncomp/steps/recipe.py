@@ -151,8 +151,8 @@ class _Reader:
         match value:
             case list() if items(hint) is not None:
                 return tuple(self.value(item, items(hint), place, f"{where}[{i}]") for i, item in enumerate(value))
-            case {"is": str(name), **told} if isinstance(choices.get(name), type):
-                return self.made(choices[name], told, where)
+            case {"is": str(name)} if isinstance(choices.get(name), type):
+                return self.made(choices[name], {k: v for k, v in value.items() if k != "is"}, where)
             case dict() if "is" not in value and len(choices) == 1:
                 return self.made(next(iter(choices.values())), value, where)
             case "none" if NoneType in alternatives(hint):
@@ -169,8 +169,8 @@ class _Reader:
         words = list(choices)
         if MLP in alternatives(hint):
             words = ["{ sizes = [inputs, ..., classes] }"] * bool(choices) + ["the path of a .safetensors file"]
-        told = expected(hint, words, none='"none"')
-        raise RecipeError(f"{where}: expected {told}, not {brief(value)}")
+        wanted = expected(hint, words, none='"none"')
+        raise RecipeError(f"{where}: expected {wanted}, not {brief(value)}")
 
     def network(self, name: str, where: str) -> MLP:
         """The network in a file, named as seen from the recipe's folder."""

@@ -1,0 +1,88 @@
+"""Commands that look at networks: `report`, `predict`, `inspect`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from scipy.special import softmax
+
+from nncomp.cli.app import AsJson, Folder, command, write
+from nncomp.data import NAMES, load_data
+from nncomp.files import load
+from nncomp.inspection import Inspection
+from nncomp.report import Report
+from nncomp.samples import read_samples
+
+NetworkFile = Annotated[Path, typer.Argument(help="A network file.")]
+
+
+@command
+def report(
+    networks: Annotated[list[Path], typer.Argument(help="Network files; the first is what the others compare with.")],
+    data: Annotated[str, typer.Option(help=f"What to measure on: {', '.join(NAMES)}.")] = "digits",
+    folder: Folder = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw size against error into this picture.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure networks side by side.
+
+    On the test split of a data set: error, agreement with the first network, size, speed.
+
+    For example: nncomp report dense/network.safetensors lenet/network.safetensors --data mnist --folder data
+    """
+    loaded = [(_name(path, networks), load(path)) for path in networks]
+    measured = Report.of(loaded, load_data(data, folder))
+    if plot is not None:
+        measured.plot(plot)
+    write(measured.to_json() if as_json else str(measured))
+
+
+def _name(path: Path, among: list[Path]) -> str:
+    """A file's name, or its folder's where files of one name are compared."""
+    return path.stem if [p.stem for p in among].count(path.stem) == 1 else str(path)
+
+
+@command
+def predict(
+    network: NetworkFile,
+    inputs: Annotated[list[Path], typer.Argument(help="Samples: .npy, .csv or pictures.")],
+    invert: Annotated[
+        bool, typer.Option("--invert", help="Dark on bright becomes bright on dark, as in MNIST.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Classify the samples in files.
+
+    Prints a line for each: file, number, class, and how probable the network takes it to be. A .npy or .csv file holds
+    a sample a row, features as in training; bytes are pixels and are divided by 255. A picture is made grey and scaled
+    to the network's square.
+
+    For example: nncomp predict lenet/network.safetensors seven.png
+    """
+    loaded = load(network)
+    rows: list[dict[str, Any]] = []
+    for path in inputs:
+        x = read_samples(path, loaded.sizes[0], invert)
+        logits = np.concatenate([loaded(x[i : i + 1000]) for i in range(0, len(x), 1000)])
+        for i, p in enumerate(softmax(logits.astype(np.float64), axis=1)):
+            rows.append({"file": str(path), "sample": i, "class": int(p.argmax()), "probability": float(p.max())})
+    if as_json:
+        write(json.dumps(rows, indent=1))
+    else:
+        write("\n".join(f"{r['file']} {r['sample']}: {r['class']} ({r['probability']:.1%})" for r in rows))
+
+
+@command
+def inspect(network: NetworkFile, as_json: AsJson = False) -> None:
+    """Show a network layer by layer.
+
+    Form, shape, grids, where its weights are and how they are distributed. The picture of a layer has a row for some
+    outputs and a column for some inputs; the darker a cell, the more of its weights are other than 0. Below it the
+    histogram of the kept weights, from the lowest to the highest.
+
+    For example: nncomp inspect lenet/network.safetensors
+    """
+    seen = Inspection.of(load(network))
+    write(seen.to_json() if as_json else str(seen))

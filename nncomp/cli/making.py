@@ -1,0 +1,95 @@
+"""Commands that make networks: `train`, `compress`, `demo`; each can be stopped at any moment and gone on with."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from filelock import FileLock, Timeout
+
+from nncomp.cli.app import AsJson, DataName, Folder, ProgressBar, command, progress_bars, resumable, write
+from nncomp.data import load_data
+from nncomp.files import load, save, write_atomically
+from nncomp.report import Report
+from nncomp.steps.recipe import Recipe, presets
+from nncomp.steps.run import rehearse, run
+
+RecipeName = Annotated[str, typer.Argument(help=f"A recipe.toml, or a preset: {', '.join(presets())}.")]
+Seed = Annotated[int, typer.Option(help="Added to every seed of the recipe.")]
+Out = Annotated[Path, typer.Option(help="Folder for the network, the report and the picture.")]
+Start = Annotated[
+    Path | None,
+    typer.Option(help="A network file to compress; the recipe's [network] and [train] are passed over."),
+]
+
+
+@command
+def train(
+    recipe: RecipeName,
+    data: DataName = None,
+    folder: Folder = None,
+    seed: Seed = 0,
+    out: Out = Path("nncomp-out"),
+    as_json: AsJson = False,
+) -> None:
+    """Train the network of a recipe, without its steps.
+
+    For example: nncomp train lenet-300-100 --folder data --out dense
+    """
+    _make(replace(Recipe.load(recipe, seed), steps=()), data, folder, out, as_json)
+
+
+@command
+def compress(
+    recipe: RecipeName,
+    network: Start = None,
+    data: DataName = None,
+    folder: Folder = None,
+    seed: Seed = 0,
+    out: Out = Path("nncomp-out"),
+    as_json: AsJson = False,
+) -> None:
+    """Train a network and compress it by a recipe.
+
+    A recipe is a network, how to train it, and the steps to compress it by, in TOML. Stopped at any moment, the same
+    command goes on from there.
+
+    For example: nncomp compress lenet-300-100 --folder data --out lenet
+    """
+    followed = Recipe.load(recipe, seed)
+    if network is not None:
+        followed = replace(followed, network=load(network), train=None)
+    _make(followed, data, folder, out, as_json)
+
+
+@command
+def demo(out: Out = Path("nncomp-demo"), as_json: AsJson = False) -> None:
+    """Try it all on 8 x 8 digits.
+
+    Trains, prunes, quantizes and distills a network in under a minute; needs no files. Prints what each step did to
+    size, accuracy and speed, and writes the compressed network, the report and a picture of size against error.
+    """
+    _make(Recipe.load("digits"), None, None, out, as_json)
+
+
+def _make(recipe: Recipe, data_name: str | None, folder: Path | None, out: Path, as_json: bool) -> None:
+    data = load_data(data_name or recipe.data, folder)
+    names = ("network.safetensors", "report.json", "size-error.png")
+    for name in names:
+        if (out / name).is_dir():
+            raise IsADirectoryError(f"{out / name} is a folder, and the file of that name goes there")
+    rehearse(recipe, data)
+    kept = out / "unfinished"
+    kept.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(kept / ".lock", timeout=0), resumable(kept), progress_bars() as progress:
+            done = list(run(recipe, data, kept, lambda stage: (ProgressBar(progress, stage),)))
+            report = Report.of(done, data)
+            save(out / names[0], done[-1][1])
+            write_atomically(out / names[1], (report.to_json() + "\n").encode())
+            report.plot(out / names[2])
+            shutil.rmtree(kept)
+    except Timeout as error:
+        raise ValueError(f"another run is at work in {out}") from error
+    write(report.to_json() if as_json else f"{report}\n\n{', '.join(names)} in {out}/")

@@ -1,0 +1,107 @@
+"""A recipe followed in a folder: each stage is kept as soon as it is done, so a run can be stopped at any moment."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from nncomp.data import Data, Split
+from nncomp.files import Checkpoint, load, save, write_atomically
+from nncomp.files.atomic import remove_partials
+from nncomp.fingerprint import fingerprint
+from nncomp.hooks import Hook
+from nncomp.network import MLP
+from nncomp.steps.compress import CompressionStep
+from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.recipe import Recipe, RecipeError
+from nncomp.training import check_last_batch
+
+
+def run(
+    recipe: Recipe,
+    data: Data,
+    folder: str | Path,
+    watch: Callable[[str], Sequence[Hook]] = lambda stage: (),
+    every: float = 2.0,
+) -> Iterator[tuple[str, MLP]]:
+    """The name of each stage and the network after it; stages that `folder` already holds are read from there.
+
+    Stopped at any moment, SIGKILL included, and started again with the same recipe, data and folder, a run goes on
+    where it was, in the middle of a training too, and ends with the same bytes as if it had never stopped. A training
+    is written every so many seconds. `watch` gives the hooks that may look on, by the name of the stage. A folder that
+    holds another run raises a RecipeError; only one run at a time may work in it.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_partials(folder)
+    _claim(folder / "run.json", fingerprint(recipe.network, recipe.train, recipe.steps, data))
+    network = _started(recipe)
+    if recipe.train is None:
+        yield "Given", network
+    for i, (name, step) in enumerate(_stages(recipe)):
+        kept, training = folder / f"{i}-{name}.safetensors", folder / f"{i}-{name}.training"
+        if not kept.exists():
+            hooks = (*watch(name), Checkpoint(training, every))
+            save(kept, step(network, data.without_test(), hooks))
+        training.unlink(missing_ok=True)
+        network = load(kept)
+        yield name, network
+
+
+def rehearse(recipe: Recipe, data: Data) -> None:
+    """Follow the recipe on a few samples, one epoch a training: a RecipeError now for what would fail after hours."""
+    few = Data(_few(data.train), _few(data.validation))
+    network = _started(recipe)
+    for i, (name, step) in enumerate(_stages(recipe), recipe.train is None):
+        try:
+            network = _hasty(step, len(few.train))(network, few)
+            training = step if isinstance(step, FineTune) else getattr(step, "during", None)
+            if training is not None:
+                check_last_batch(network, len(data.train), training.batch)
+        except ValueError as error:
+            raise RecipeError(f"{f'step {i} ({name})' if i else 'train'}: {error}") from error
+
+
+def _started(recipe: Recipe) -> MLP:
+    if recipe.network is None:
+        raise RecipeError("a recipe of steps alone needs a network to start from")
+    return recipe.network
+
+
+def _stages(recipe: Recipe) -> list[tuple[str, CompressionStep]]:
+    first: list[tuple[str, CompressionStep]] = [("Train", recipe.train)] if recipe.train is not None else []
+    return [*first, *((type(step).__name__, step) for step in recipe.steps)]
+
+
+def _claim(path: Path, key: str) -> None:
+    """Note whose folder this is; a RecipeError if it is another run's."""
+    told = {"version": 1, "key": key}
+    if path.exists():
+        try:
+            same = json.loads(path.read_text(encoding="utf-8")) == told
+        except ValueError:
+            same = False
+        if not same:
+            raise RecipeError(
+                f"{path.parent} holds an unfinished run of another recipe, network, data or seed: go on with that one, "
+                "or remove the folder"
+            )
+    else:
+        write_atomically(path, json.dumps(told).encode())
+
+
+def _few(split: Split) -> Split:
+    """Some fifty samples, the lowest and the highest label among them."""
+    index = np.arange(min(50, len(split)))
+    if split.y.ndim == 1:
+        index = np.unique([*index, split.y.argmin(), split.y.argmax()])
+    return Split(split.x[index], split.y[index])
+
+
+def _hasty(step: CompressionStep, samples: int) -> CompressionStep:
+    if isinstance(step, FineTune):
+        return replace(step, epochs=1, batch=samples)
+    during = getattr(step, "during", None)
+    return step if during is None else replace(step, during=_hasty(during, samples))  # type: ignore[type-var]

@@ -1,0 +1,108 @@
+"""`report`, `predict` and `inspect`, as a user calls them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nncomp.data import load_data
+from nncomp.files import save
+from nncomp.network import MLP
+from nncomp.optim import Adam
+from nncomp.steps import FineTune, Prune, Quantize
+from tests.test_cli import inside, nncomp
+
+DIGITS = load_data("digits")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("networks")
+    dense = FineTune(epochs=5, optimizer=Adam(rate=0.01))(MLP.init([64, 16, 10]), DIGITS)
+    save(folder / "dense.safetensors", dense)
+    save(folder / "small.safetensors", Quantize()(Prune(0.3)(dense, DIGITS), DIGITS))
+    return folder / "dense.safetensors", folder / "small.safetensors"
+
+
+def test_report_compares_with_the_first(files: tuple[Path, Path], tmp_path: Path) -> None:
+    done = inside("report", *files, "--json", "--plot", tmp_path / "plot.svg")
+    dense, small = json.loads(done.stdout)["rows"]
+    assert done.exit_code == 0 and done.stderr == ""
+    assert (dense["name"], small["name"], dense["ratio"]) == ("dense", "small", 1.0)
+    assert small["disk"] == files[1].stat().st_size and small["ratio"] == dense["disk"] / small["disk"]
+    assert b"<svg" in (tmp_path / "plot.svg").read_bytes()
+    text = inside("report", files[0], files[0]).stdout
+    assert text.startswith("digits, test split\n") and text.count(str(files[0])) >= 2, "same names are told apart"
+
+
+def test_predict_tells_every_sample_of_every_file(files: tuple[Path, Path], tmp_path: Path) -> None:
+    assert DIGITS.test is not None
+    np.save(tmp_path / "x.npy", DIGITS.test.x)
+    np.savetxt(tmp_path / "x.csv", DIGITS.test.x[:2], delimiter=",")
+    Image.fromarray((DIGITS.test.x[0].reshape(8, 8) * 255).round().astype(np.uint8)).save(tmp_path / "x.png")
+    done = inside("predict", files[1], tmp_path / "x.npy", tmp_path / "x.csv", tmp_path / "x.png", "--json")
+    rows = json.loads(done.stdout)
+    assert [row["sample"] for row in rows] == [*range(360), 0, 1, 0]
+    assert {row["class"] for row in rows[:1] + rows[360:361] + rows[362:]} == {rows[0]["class"]}
+    network = inside("report", files[1], "--json")
+    correct = np.mean([row["class"] for row in rows[:360]] == DIGITS.test.y)
+    assert correct == json.loads(network.stdout)["rows"][0]["accuracy"]
+    assert all(0 < row["probability"] <= 1 for row in rows)
+    text = inside("predict", files[1], tmp_path / "x.png").stdout
+    assert text.startswith(f"{tmp_path / 'x.png'} 0: {rows[0]['class']} (") and text.endswith("%)\n")
+    inverted = tmp_path / "inverted.png"
+    Image.fromarray(255 - np.asarray(Image.open(tmp_path / "x.png"))).save(inverted)
+    assert f"0: {rows[0]['class']} " in inside("predict", files[1], inverted, "--invert").stdout
+
+
+def test_inspect_shows_every_layer(files: tuple[Path, Path]) -> None:
+    text = inside("inspect", files[1]).stdout
+    assert text.startswith("network 64 -> 16 -> 10, float32, 1,210 parameters, ")
+    for words in (
+        "0: sparse int8, 16 x 64, ",
+        "1: sparse int8, 10 x 16",
+        "codes -128 to 127, 16 scales",
+        "codes 0 to 255",
+    ):
+        assert words in text
+    told = json.loads(inside("inspect", files[0], "--json").stdout)
+    assert [layer["form"] for layer in told["layers"]] == ["dense float32"] * 2
+
+
+def test_a_terminal_without_unicode_is_served(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = nncomp("inspect", files[0])
+    assert done.returncode == 0 and done.stdout.startswith("network 64 -> 16 -> 10") and done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("report", "none"), "No such file or directory: 'none'"),
+        (("report", "TEXT"), "TEXT is not a network file: it announces a header"),
+        (("report", "FOLDER"), "is not a network file: it is not a regular file"),
+        (("report", "DENSE", "--data", "cifar"), "unknown data set 'cifar'; there are digits, mnist, fashion-mnist"),
+        (("report", "DENSE", "--data", "mnist", "--folder", "FOLDER"), "it should hold mnist's IDX files"),
+        (("report", "DENSE", "--plot", "FOLDER/x.what"), "Format 'what' is not supported"),
+        (("report", "DENSE", "--plot", "FOLDER/none/x.png"), "No such file or directory"),
+        (("inspect", "none"), "No such file or directory: 'none'"),
+        (("inspect", "TEXT"), "is not a network file"),
+        (("predict", "TEXT", "TEXT"), "is not a network file"),
+        (("predict", "DENSE", "none.npy"), "No such file or directory: 'none.npy'"),
+        (("predict", "DENSE", "none.png"), "No such file or directory: "),
+        (("predict", "DENSE", "TEXT"), "samples are .npy, .csv or a picture"),
+    ],
+)
+def test_bad_input_is_one_line(files: tuple[Path, Path], tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    (tmp_path / "TEXT").write_text("neither a network nor samples")
+    places = {"TEXT": tmp_path / "TEXT", "DENSE": files[0], "FOLDER": tmp_path}
+    filled = []
+    for word in words:
+        for name, path in places.items():
+            word = word.replace(name, str(path))
+        filled.append(word)
+    done = inside(*filled)
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.output
+    assert message in done.stderr and done.stderr.startswith("nncomp: ")
