@@ -59,11 +59,15 @@ def test_known_values() -> None:
     [
         (np.zeros((0, 3)), np.zeros(0, int), r"\(0, 3\)"),
         (np.zeros((2, 3)), np.zeros(3, int), r"\(2, 3\) and \(3,\)"),
+        (np.zeros((2, 3)), np.zeros(1, int), r"\(2, 3\) and \(1,\)"),
+        (np.zeros(3), np.zeros(3, int), r"\(3,\) and \(3,\)"),
+        (np.zeros((2, 3, 4)), np.zeros(2, int), r"\(2, 3, 4\) and \(2,\)"),
         (np.zeros((2, 3)), np.zeros(2), "integers, not float64"),
         (np.zeros((2, 3)), np.array([0, 3]), "from 0 to 3 in 3 classes"),
+        (np.zeros((2, 3)), np.array([7, 1]), "from 1 to 7 in 3 classes"),
         (np.zeros((2, 3)), np.array([-1, 0]), "from -1"),
         (np.array([[0.0, np.nan]]), np.zeros(1, int), r"hold nan at \(0, 1\)"),
-        (np.array([[np.inf, 0.0]]), np.zeros(1, int), r"hold inf at \(0, 0\)"),
+        (np.array([[np.inf, np.nan]]), np.zeros(1, int), r"hold inf at \(0, 0\)"),
     ],
 )
 def test_bad_input_gets_one_clear_error(logits: np.ndarray, labels: np.ndarray, message: str) -> None:
@@ -73,13 +77,16 @@ def test_bad_input_gets_one_clear_error(logits: np.ndarray, labels: np.ndarray, 
 
 def test_bad_settings() -> None:
     logits, labels = np.zeros((2, 3)), np.array([0, 1])
-    with pytest.raises(ValueError, match="between 0 and 1, not 1.5"):
-        cross_entropy(logits, labels, smoothing=1.5)
-    with pytest.raises(ValueError, match="3 finite numbers"):
-        cross_entropy(logits, labels, class_weights=np.ones(2))
+    for smoothing in (1.5, -0.5):
+        with pytest.raises(ValueError, match=f"between 0 and 1, not {smoothing}"):
+            cross_entropy(logits, labels, smoothing)
+    for weights in (np.ones(2), np.ones(4), np.array([1, 1, np.inf]), np.array([1, 1, -0.5])):
+        with pytest.raises(ValueError, match=rf"3 finite numbers of at least 0, not \({len(weights)},\)"):
+            cross_entropy(logits, labels, class_weights=weights)
     with pytest.raises(ValueError, match="their mean is undefined"):
         cross_entropy(logits, labels, class_weights=np.array([0.0, 0.0, 1.0]))
     with pytest.raises(ValueError, match="not empty"):
         squared_error(np.zeros((0, 2)), np.zeros((0, 2)))
-    with pytest.raises(ValueError, match=r"\(1, 2\) and target \(2, 1\)"):
-        squared_error(np.zeros((1, 2)), np.zeros((2, 1)))
+    for a, b in [(1, 2), (2, 1)]:
+        with pytest.raises(ValueError, match=rf"\({a}, {b}\) and target \({b}, {a}\)"):
+            squared_error(np.zeros((a, b)), np.zeros((b, a)))
