@@ -105,6 +105,9 @@ def test_scaling_by_a_power_of_two_leaves_codes(w: np.ndarray, format: Uniform, 
         (Uniform(scale_rule=half_range), -1, 1, 1 / 127.5, 0),
         (Uniform(scale_rule=lowest_code), -1, 1, 1 / 128, 0),
         (Uniform(signed=False), -1, 0.5, 1 / 127, 128),
+        (Uniform(signed=False, scale_rule=half_range), -1, 0.5, 1 / 127.5, 128),
+        (Uniform(signed=False, scale_rule=lowest_code), -1, 0.5, 1 / 128, 128),
+        (Uniform(signed=False, narrow=True, scale_rule=lowest_code), -1, 0.5, 1 / 127, 128),
         (Uniform(signed=False, symmetric=False), 0, 2.55, 0.01, 0),
         (Uniform(signed=False, symmetric=False), 1, 2.55, 0.01, 0),
         (Uniform(signed=False, symmetric=False), -1.27, 1.28, 0.01, 127),
@@ -139,6 +142,19 @@ def test_rounding_modes_differ_only_at_ties(x: np.ndarray) -> None:
     x = np.concatenate([x, np.trunc(x) + np.float32(0.5), np.nextafter(np.float32(0.5), np.float32([[0, 1]]))], axis=1)
     for v, even, away in zip(x.flat, nearest_even(x).flat, nearest_away(x).flat):
         assert int(even) == half_even(Fraction(float(v))) and int(away) == half_away(Fraction(float(v)))
+
+
+def test_inside_is_false_beyond_either_end() -> None:
+    inside = Grid(Uniform(bits=4), np.ones((1, 1))).inside(np.array([[-9.0, -8.0, 7.0, 8.0]]))
+    assert inside.dtype == bool and inside.tolist() == [[False, True, True, False]]
+
+
+def test_a_grid_prints_four_values_and_of_more_their_shape() -> None:
+    zero = np.full((1, 4), 5, np.int8)
+    assert repr(Grid(Uniform(), np.ones((1, 4)), zero, 1)).startswith(
+        "Grid(scale=[[1.0, 1.0, 1.0, 1.0]], zero_point=[[5, 5, 5, 5]], Uniform("
+    )
+    assert repr(Grid(Uniform(), np.ones((5, 1), np.float32))).startswith("Grid(scale=float32[5, 1], Uniform(")
 
 
 def test_rounding_is_an_argument() -> None:
@@ -181,6 +197,7 @@ def test_sqnr_of_a_full_scale_sine_is_the_textbook_6_02_decibels_a_bit() -> None
         codes, grid = round_to_nearest(x, Uniform(bits=bits), PerTensor())
         assert sqnr(x, grid.decode(codes)) == pytest.approx(1.76 + 6.02 * bits, abs=0.15)
     assert sqnr(x, x) == math.inf and sqnr(np.zeros(2), np.ones(2)) == -math.inf
+    assert sqnr(np.array([3.0]), np.array([1.0])) == pytest.approx(10 * math.log10(9 / 4), rel=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -190,11 +207,18 @@ def test_sqnr_of_a_full_scale_sine_is_the_textbook_6_02_decibels_a_bit() -> None
         (lambda: PerGroup(0), "at least one, not 0"),
         (lambda: Percentile(101), "between 50 and 100, not 101"),
         (lambda: Grid(Uniform(), np.zeros((1, 1))), "positive and finite, not 0.0"),
+        (lambda: Grid(Uniform(), -np.ones((1, 1))), "positive and finite, not -1.0"),
         (lambda: Grid(Uniform(), np.full((1, 1), np.nan)), "positive and finite, not nan"),
+        (lambda: Uniform(scale_rule=lambda low, high: low).grid(np.zeros((1, 1)), np.ones((1, 1))), "not -0.0078125"),
         (lambda: Grid(Uniform(), np.ones(3)), r"two dimensions, not float64 of shape \(3,\)"),
         (lambda: Grid(Uniform(), np.ones((1, 2))), "number of columns in a group"),
         (lambda: Grid(Uniform(), np.ones((1, 1)), np.zeros((1, 1), np.uint8)), "zero points are int8"),
+        (lambda: Grid(Uniform(), np.ones((1, 1)), np.zeros((2, 1), np.int8)), r"shape \(1, 1\), not int8 \(2, 1\)"),
+        (lambda: Grid(Uniform(), np.ones((2, 1)), np.zeros((1, 1), np.int8)), r"shape \(2, 1\), not int8 \(1, 1\)"),
         (lambda: Grid(Uniform(), np.ones((2, 1))).encode(np.ones((3, 4))), r"\(3, 4\) does not fit scales \(2, 1\)"),
+        (lambda: Grid(Uniform(), np.ones((1, 2)), group=2).encode(np.ones(4)), r"\(4,\) does not fit scales \(1, 2\)"),
+        (lambda: Grid(Uniform(), np.ones((1, 2)), group=2).encode(np.ones((1, 5))), r"\(1, 5\) does not .* group 2"),
+        (lambda: Grid(Uniform(), np.ones((1, 2)), group=2).encode(np.ones((1, 2))), r"\(1, 2\) does not .* group 2"),
         (lambda: Grid(Uniform(), np.ones((1, 1))).encode(np.array([[0.0, np.nan]])), r"NaN at \(0, 1\)"),
         (lambda: round_to_nearest(np.array([[np.inf]])), r"hold inf at \(0, 0\)"),
         (lambda: round_to_nearest(np.ones((0, 3))), r"of shape \(0, 3\)"),

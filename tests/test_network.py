@@ -1,5 +1,6 @@
 """The network: gradients through everything at once, dropout, and the integer path against plain int64."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -154,14 +155,52 @@ def test_calling_a_network_casts_floats_and_refuses_the_rest() -> None:
     network = MLP.init([3, 2])
     x = np.ones((2, 3))
     assert network(x).dtype == np.float32 and network(x[:0]).shape == (0, 2)
-    for bad, message in [(x[0], r"float64 of shape \(3,\)"), (x[:, :2], r"\(2, 2\)"), (x.astype(np.uint8), "uint8")]:
-        with pytest.raises(ValueError, match=f"floats .batch, 3., not {message}|{message}"):
+    for bad in (x[0], x[None], x[:, :2], np.ones((2, 4)), x.astype(np.uint8)):
+        with pytest.raises(ValueError, match=re.escape(f"(batch, 3), not {bad.dtype} of shape {bad.shape}")):
             network(bad)
+
+
+def test_init_gives_every_layer_but_the_last_an_activation_and_a_norm() -> None:
+    network = MLP.init([2, 300, 3, 1], Tanh(), norm=True)
+    assert network.sizes == [2, 300, 3, 1]
+    assert [layer.activation for layer in network.layers] == [Tanh(), Tanh(), Identity()]
+    assert [layer.norm is not None for layer in network.layers] == [True, True, False]
+    assert not any(layer.norm for layer in MLP.init([2, 3, 1]).layers)
+    deep = MLP.init([1] * 400, Tanh())
+    assert [layer.activation for layer in deep.layers] == [Tanh()] * 398 + [Identity()]
+    assert len(forward(deep, np.ones((1, 1)), [0.0] * 399)[1]) == 399
+
+
+def test_the_seed_is_0_unless_given() -> None:
+    assert MLP.init([3, 2]).fingerprint() == MLP.init([3, 2], seed=0).fingerprint()
+
+
+def test_backward_asks_for_no_gradient_at_the_inputs() -> None:
+    asked = []
+
+    class Watched(Dense):
+        def vjp(self, saved, dy, need_dx=True):  # type: ignore[no-untyped-def]
+            asked.append(need_dx)
+            return super().vjp(saved, dy, need_dx)
+
+    network = MLP(tuple(Linear(Watched(np.eye(2)), np.zeros(2)) for _ in range(3)))
+    backward(network, forward(network, np.ones((1, 2)))[1], {2: np.ones((1, 2))})
+    assert asked == [True, True, False]
 
 
 def test_bad_networks() -> None:
     w, b = Dense(np.ones((2, 3), np.float32)), np.zeros(2, np.float32)
+    small, doubles = MLP.init([3, 2]), Linear(Dense(np.ones((2, 2))), np.zeros(2))
+    tape = forward(small, np.ones((1, 3)))[1]
     for make, message in [
+        (lambda: MLP((Linear(w, b), doubles)), "2 float32 outputs are followed by 2 float64 inputs"),
+        (lambda: MLP((doubles, Linear(Dense(w.w[:, :2]), b))), "2 float64 outputs are followed by 2 float32 inputs"),
+        (lambda: small.with_params([]), "shorter"),
+        (lambda: forward(small, np.ones((1, 3)), [0.0, 0.0]), r"a rate per layer: 1, not \[0.0, 0.0\]"),
+        (lambda: forward(MLP.init([3, 2, 2]), np.ones((1, 3)), [0.0]), r"a rate per layer: 2, not \[0.0\]"),
+        (lambda: backward(small, tape, {0: np.ones((1, 1))}), r"layer 0 put out \(1, 2\); .* cannot be \(1, 1\)"),
+        (lambda: backward(small, tape, {0: np.ones((2, 2))}), r"layer 0 put out \(1, 2\); .* cannot be \(2, 2\)"),
+        (lambda: backward(small, tape, {-1: b, 0: b[None], 2: b}), r"layers \[-1, 2\] of a network with 1 layers"),
         (lambda: MLP(()), "at least one layer"),
         (lambda: MLP((Linear(w, b), Linear(w, b))), "2 float32 outputs are followed by 3 float32 inputs"),
         (lambda: MLP.init([3]), "sizes run from inputs to outputs"),

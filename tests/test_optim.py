@@ -78,14 +78,63 @@ def test_schedules() -> None:
     ("make", "message"),
     [
         (lambda: Adam(rate=0), "rate is positive and finite, not 0"),
+        (lambda: Adam(rate=-0.5), "rate is positive and finite, not -0.5"),
         (lambda: SGD(rate=math.nan), "not nan"),
+        (lambda: SGD(rate=math.inf), "rate is positive and finite, not inf"),
         (lambda: SGD(momentum=1.0), "momentum is from 0 to below 1, not 1.0"),
+        (lambda: SGD(momentum=1.5), "momentum is from 0 to below 1, not 1.5"),
+        (lambda: SGD(momentum=-0.5), "momentum is from 0 to below 1, not -0.5"),
+        (lambda: Adam(beta1=1.0), "beta1 is from 0"),
         (lambda: Adam(beta2=1.0), "beta2 is from 0"),
-        (lambda: OneCycle(warmup=0), "between 0 and 1, not 0"),
-        (lambda: SGD().update([np.ones(2)], [np.ones(3)], [(np.ones(2),)], 1), r"\(2,\) in place by a gradient"),
-        (lambda: Adam().update([np.ones((2, 3)).T], [np.ones((3, 2))], [(np.ones((3, 2)),) * 2], 1), "in place"),
+        *((lambda w=w: OneCycle(warmup=w), f"between 0 and 1, not {w}") for w in (-0.5, 0, 1, 1.5)),
     ],
 )
 def test_bad_settings_get_one_clear_error(make, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def ones(n: int, dtype: type = np.float64) -> np.ndarray:
+    return np.ones(n, dtype)
+
+
+def read_only() -> np.ndarray:
+    w = ones(2)
+    w.flags.writeable = False
+    return w
+
+
+@pytest.mark.parametrize(
+    ("w", "g", "v", "message"),
+    [
+        (ones(2), ones(1), ones(2), r"float64 \(2,\) in place by a gradient float64 \(1,\)"),
+        (ones(2), ones(3), ones(2), r"float64 \(2,\) in place by a gradient float64 \(3,\)"),
+        (ones(2), ones(2, np.float32), ones(2), r"float64 \(2,\) in place by a gradient float32"),
+        (ones(2, np.float32), ones(2), ones(2, np.float32), r"float32 \(2,\) in place by a gradient float64"),
+        (ones(2), ones(2), ones(1), r"its state float64 \(1,\) are not updatable"),
+        (ones(2), ones(2), ones(3), r"its state float64 \(3,\) are not updatable"),
+        (ones(2), ones(2), ones(2, np.float32), r"its state float32 \(2,\) are not updatable"),
+        (ones(2, np.float32), ones(2, np.float32), ones(2), r"its state float64 \(2,\) are not updatable"),
+        (ones(2), ones(2), read_only(), "not updatable in place"),
+        (ones(2), ones(2), ones(4)[::2], "not updatable in place"),
+        (read_only(), ones(2), ones(2), "not updatable in place"),
+        (ones(4)[::2], ones(2), ones(2), "not updatable in place"),
+    ],
+)
+def test_what_cannot_be_updated_in_place_stays_untouched(
+    w: np.ndarray, g: np.ndarray, v: np.ndarray, message: str
+) -> None:
+    for optimizer, state in [(SGD(), (v,)), (Adam(), (np.ones_like(w), v)), (Adam(), (v, np.ones_like(w)))]:
+        with pytest.raises(ValueError, match=message):
+            optimizer.update([w], [g], [state], 1)
+        assert (w == 1).all() and (v == 1).all()
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), Adam()], ids=repr)
+def test_an_update_takes_a_gradient_and_a_state_per_array(optimizer: Optimizer) -> None:
+    params = [ones(2), ones(2)]
+    state = optimizer.init(params)
+    with pytest.raises(ValueError, match="shorter"):
+        optimizer.update(params, [ones(2)], state, 1)
+    with pytest.raises(ValueError, match="shorter"):
+        optimizer.update(params, params, state[:1], 1)
