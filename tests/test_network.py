@@ -155,6 +155,9 @@ def test_calling_a_network_casts_floats_and_refuses_the_rest() -> None:
     network = MLP.init([3, 2])
     x = np.ones((2, 3))
     assert network(x).dtype == np.float32 and network(x[:0]).shape == (0, 2)
+    assert MLP.init([300, 2])(np.ones((1, 300))).shape == (1, 2)
+    same = x.astype(np.float32)
+    assert network.check(same) is same
     for bad in (x[0], x[None], x[:, :2], np.ones((2, 4)), x.astype(np.uint8)):
         with pytest.raises(ValueError, match=re.escape(f"(batch, 3), not {bad.dtype} of shape {bad.shape}")):
             network(bad)
@@ -166,9 +169,10 @@ def test_init_gives_every_layer_but_the_last_an_activation_and_a_norm() -> None:
     assert [layer.activation for layer in network.layers] == [Tanh(), Tanh(), Identity()]
     assert [layer.norm is not None for layer in network.layers] == [True, True, False]
     assert not any(layer.norm for layer in MLP.init([2, 3, 1]).layers)
-    deep = MLP.init([1] * 400, Tanh())
+    deep = MLP.init([1] * 400, Tanh(), norm=True)
     assert [layer.activation for layer in deep.layers] == [Tanh()] * 398 + [Identity()]
-    assert len(forward(deep, np.ones((1, 1)), [0.0] * 399)[1]) == 399
+    assert [layer.norm is None for layer in deep.layers] == [False] * 398 + [True]
+    assert len(forward(deep, np.ones((2, 1)), [0.0] * 399)[1]) == 399
 
 
 def test_the_seed_is_0_unless_given() -> None:
@@ -193,6 +197,7 @@ def test_bad_networks() -> None:
     small, doubles = MLP.init([3, 2]), Linear(Dense(np.ones((2, 2))), np.zeros(2))
     tape = forward(small, np.ones((1, 3)))[1]
     for make, message in [
+        (lambda: MLP(MLP.init([2, 3]).layers * 2), "3 float32 outputs are followed by 2 float32 inputs"),
         (lambda: MLP((Linear(w, b), doubles)), "2 float32 outputs are followed by 2 float64 inputs"),
         (lambda: MLP((doubles, Linear(Dense(w.w[:, :2]), b))), "2 float64 outputs are followed by 2 float32 inputs"),
         (lambda: small.with_params([]), "shorter"),
@@ -218,3 +223,4 @@ def test_bad_networks() -> None:
 def test_repr_tells_networks_apart() -> None:
     a, b = MLP.init([3, 2], seed=0), MLP.init([3, 2], seed=1)
     assert repr(a) == repr(MLP.init([3, 2], seed=0)) != repr(b) and a.copied().fingerprint() == a.fingerprint()
+    assert re.fullmatch(r"MLP\(\[3, 2\], [0-9a-f]{8}\)", repr(a))
