@@ -178,6 +178,11 @@ def test_ranges_by_loops(w: np.ndarray, group: int) -> None:
         assert (p_low >= low).all() and (p_high <= high).all() and p_low.dtype == w.dtype
 
 
+def test_a_group_of_one_leaves_every_weight_its_own_scale() -> None:
+    codes, grid = round_to_nearest(np.arange(1.0, 301.0)[None], Uniform(), PerGroup(1))
+    assert grid.scale.shape == (1, 300) and (codes == 127).all()
+
+
 def test_percentile_clips_an_outlier() -> None:
     x = np.concatenate([np.linspace(-1, 1, 999), [1000.0]])[None]
     assert fit_grid(x, Uniform(), PerTensor(), Percentile(99.0)).scale[0, 0] < 1.01 / 127
@@ -204,6 +209,7 @@ def test_sqnr_of_a_full_scale_sine_is_the_textbook_6_02_decibels_a_bit() -> None
     ("make", "message"),
     [
         (lambda: Uniform(bits=1), "2 to 16 bits, not 1"),
+        (lambda: Uniform(bits=17), "2 to 16 bits, not 17"),
         (lambda: PerGroup(0), "at least one, not 0"),
         (lambda: Percentile(101), "between 50 and 100, not 101"),
         (lambda: Grid(Uniform(), np.zeros((1, 1))), "positive and finite, not 0.0"),
@@ -211,7 +217,11 @@ def test_sqnr_of_a_full_scale_sine_is_the_textbook_6_02_decibels_a_bit() -> None
         (lambda: Grid(Uniform(), np.full((1, 1), np.nan)), "positive and finite, not nan"),
         (lambda: Uniform(scale_rule=lambda low, high: low).grid(np.zeros((1, 1)), np.ones((1, 1))), "not -0.0078125"),
         (lambda: Grid(Uniform(), np.ones(3)), r"two dimensions, not float64 of shape \(3,\)"),
-        (lambda: Grid(Uniform(), np.ones((1, 2))), "number of columns in a group"),
+        (lambda: Grid(Uniform(), np.ones((1, 1, 1))), r"two dimensions, not float64 of shape \(1, 1, 1\)"),
+        (lambda: Grid(Uniform(), np.ones((1, 2))), r"\(1, 2\) need the number of columns in a group"),
+        (lambda: Grid(Uniform(), np.ones((1, 0))), r"\(1, 0\) need the number of columns in a group"),
+        (lambda: Grid(Uniform(bits=4), np.ones((1, 1)), np.full((1, 1), -9, np.int8)), "zero points .*, not -9 to -9"),
+        (lambda: Grid(Uniform(), np.ones((1, 1))).encode(np.ones((1, 1, 1))), r"\(1, 1, 1\) does not fit"),
         (lambda: Grid(Uniform(), np.ones((1, 1)), np.zeros((1, 1), np.uint8)), "zero points are int8"),
         (lambda: Grid(Uniform(), np.ones((1, 1)), np.zeros((2, 1), np.int8)), r"shape \(1, 1\), not int8 \(2, 1\)"),
         (lambda: Grid(Uniform(), np.ones((2, 1)), np.zeros((1, 1), np.int8)), r"shape \(2, 1\), not int8 \(1, 1\)"),
@@ -219,7 +229,7 @@ def test_sqnr_of_a_full_scale_sine_is_the_textbook_6_02_decibels_a_bit() -> None
         (lambda: Grid(Uniform(), np.ones((1, 2)), group=2).encode(np.ones(4)), r"\(4,\) does not fit scales \(1, 2\)"),
         (lambda: Grid(Uniform(), np.ones((1, 2)), group=2).encode(np.ones((1, 5))), r"\(1, 5\) does not .* group 2"),
         (lambda: Grid(Uniform(), np.ones((1, 2)), group=2).encode(np.ones((1, 2))), r"\(1, 2\) does not .* group 2"),
-        (lambda: Grid(Uniform(), np.ones((1, 1))).encode(np.array([[0.0, np.nan]])), r"NaN at \(0, 1\)"),
+        (lambda: Grid(Uniform(), np.ones((1, 1))).encode(np.array([[0.0, np.nan, np.nan]])), r"NaN at \(0, 1\)"),
         (lambda: round_to_nearest(np.array([[np.inf]])), r"hold inf at \(0, 0\)"),
         (lambda: round_to_nearest(np.ones((0, 3))), r"of shape \(0, 3\)"),
         (lambda: round_to_nearest(np.ones((2, 3), int)), "not int64"),

@@ -46,7 +46,7 @@ def test_dtypes_are_compared_by_value() -> None:
     """Arrays that were unpickled have a dtype object of their own."""
     network = pickle.loads(pickle.dumps(MLP.init([3, 4, 2], norm=True)))
     assert network.layers[0].bias.dtype is not np.dtype(F4)
-    network = MLP(tuple(replace(layer) for layer in network.layers)).copied()
+    network = MLP(tuple(replace(layer) for layer in network.layers))
     y, tape = forward(network, np.eye(3, dtype=F4))
     gradients = [g for layer in backward(network, tape, {1: np.ones_like(y)}) for g in layer]
     params = [p for layer in network.params for p in layer]

@@ -21,7 +21,7 @@ def loops(optimizer: Optimizer, w: float, gradients: list[float], factor: float)
             v = optimizer.momentum * v + g
             w -= rate * (g + optimizer.momentum * v if optimizer.nesterov else v)
             continue
-        if optimizer.decoupled:
+        if isinstance(optimizer, AdamW):
             w -= rate * optimizer.weight_decay * w
         else:
             g += optimizer.weight_decay * w
@@ -64,6 +64,12 @@ def test_float32_stays_float32() -> None:
         state = optimizer.init([w])
         optimizer.update([w], [g], state, 1)
         assert w.dtype == np.float32 and all(s.dtype == np.float32 for s in state[0])
+
+
+def test_defaults_are_those_of_the_papers() -> None:
+    assert SGD() == SGD(0.1, 0.9, False, 0.0) and Adam() == Adam(1e-3, 0.9, 0.999, 1e-8, 0.0)
+    assert AdamW() == AdamW(1e-3, 0.9, 0.999, 1e-8, 0.01)
+    assert Step() == Step((0.5, 0.75), 0.1) and Cosine() == Cosine(0.0) and OneCycle() == OneCycle(0.3, 0.04, 0.0)
 
 
 def test_schedules() -> None:
