@@ -208,6 +208,7 @@ def test_bad_networks() -> None:
         (lambda: backward(small, tape, {-1: b, 0: b[None], 2: b}), r"layers \[-1, 2\] of a network with 1 layers"),
         (lambda: MLP(()), "at least one layer"),
         (lambda: MLP((Linear(w, b), Linear(w, b))), "2 float32 outputs are followed by 3 float32 inputs"),
+        (lambda: MLP.init([3, 2], seed=-1), "a seed is at least 0, not -1"),
         (lambda: MLP.init([3]), "sizes run from inputs to outputs"),
         (lambda: MLP.init([3, 0]), "each at least 1"),
         (lambda: Linear(w, np.zeros(3, np.float32)), r"float32 \(2,\), not float32 \(3,\)"),
