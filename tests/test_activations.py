@@ -67,3 +67,20 @@ def test_softmax_sums_to_one_at_any_size() -> None:
     z = np.array([[1e4, 0.0, -1e4], [0.0, 0.0, 0.0]])
     np.testing.assert_allclose(Softmax()(z), [[1, 0, 0], [1 / 3] * 3], rtol=1e-15)
     np.testing.assert_array_equal(LogSoftmax()(z)[0], [0, -1e4, -2e4])
+
+
+def test_the_derivative_at_the_kink_is_the_one_from_below() -> None:
+    zero = np.zeros(1)
+    for f, slope in [(ReLU(), 0.0), (LeakyReLU(), 0.01), (LeakyReLU(0.3), 0.3)]:
+        assert f.vjp(zero, f(zero), np.ones(1)).tolist() == [slope]
+
+
+def test_an_activation_without_its_functions_says_so() -> None:
+    class Mine(Activation):
+        pass
+
+    z = np.zeros(1)
+    with pytest.raises(NotImplementedError, match="Mine has no forward"):
+        Mine()(z)
+    with pytest.raises(NotImplementedError, match="Mine has no vjp"):
+        Mine().vjp(z, z, z)
