@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from nncomp.formats import Grid, Uniform
+from nncomp.layer import Linear
+from nncomp.norm import BatchNorm
 from nncomp.transforms import Masked
 from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
 from tests.gradients import assert_gradient
@@ -106,3 +108,5 @@ def test_a_transform_may_have_trainable_arrays_of_its_own() -> None:
         return float((dy * start.with_params(p).apply(x)).sum())
 
     assert_gradient(loss, [x, *params], [dx, *dparams])
+    layer = Linear(weight, np.zeros(2), norm=BatchNorm.init(2, np.float64))
+    assert all(p is q for p, q in zip(layer.params, layer.with_params(layer.params).params, strict=True))

@@ -50,6 +50,7 @@ def test_dtypes_are_compared_by_value() -> None:
     y, tape = forward(network, np.eye(3, dtype=F4))
     gradients = [g for layer in backward(network, tape, {1: np.ones_like(y)}) for g in layer]
     params = [p for layer in network.params for p in layer]
+    Adam().update(params, gradients, pickle.loads(pickle.dumps(Adam().init(params))), t=1)
     Adam().update(params, pickle.loads(pickle.dumps(gradients)), Adam().init(params), t=1)
     Grid(Uniform(), np.ones((1, 1)), pickle.loads(pickle.dumps(np.zeros((1, 1), np.int8))))
 
