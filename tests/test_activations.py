@@ -50,6 +50,14 @@ def test_dtype_and_purity(f: Activation) -> None:
     assert np.isnan(f(np.array([[np.nan, 1.0]]))[0, 0]), "NaN is never hidden"
 
 
+@each
+def test_all_axes_but_the_last_are_a_batch(f: Activation) -> None:
+    z, da = np.random.default_rng(0).standard_normal((2, 6, 4))
+    deep, a = z.reshape(2, 3, 4), f(z)
+    np.testing.assert_array_equal(f(deep).reshape(6, 4), a)
+    np.testing.assert_array_equal(f.vjp(deep, f(deep), da.reshape(2, 3, 4)).reshape(6, 4), f.vjp(z, a, da))
+
+
 @pytest.mark.parametrize("z", [-40.0, -2.0, -0.5, 0.0, 0.5, 2.0, 40.0])
 def test_values(z: float) -> None:
     s = 1 / (1 + math.exp(-z))
