@@ -1,5 +1,6 @@
 __version__: str
 
+from . import crosscheck as crosscheck
 from . import distill as distill
 from . import formats as formats
 from . import losses as losses
