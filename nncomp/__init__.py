@@ -9,6 +9,7 @@ The way of the data: arrays -> method -> weight -> network -> step -> report.
     steps       `Prune`, `Quantize`, `Distill`, `FineTune`; `compress` applies them in turn
     report      `Report`: what each step did to size, accuracy and speed
     files       `save`, `load`
+    crosscheck  `compare`: another framework's function against ours, on cases that are hard on purpose
 
 Importing nncomp loads nothing but this: each public name, listed in `__init__.pyi`, comes from its module when first
 used (SPEC 1).
