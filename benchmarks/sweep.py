@@ -20,6 +20,7 @@ def sweep(
     What `path` has a line for is not measured again; a configuration is known by the fingerprint of its values.
     """
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     done = _whole_lines(path)
     for configuration in configurations:
         key = fingerprint(configuration)[:16]

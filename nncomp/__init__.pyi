@@ -38,6 +38,7 @@ from .network import MLP as MLP
 from .network import backward as backward
 from .network import forward as forward
 from .norm import BatchNorm as BatchNorm
+from .objective import Supervised as Supervised
 from .optim import SGD as SGD
 from .optim import Adam as Adam
 from .optim import AdamW as AdamW
@@ -54,7 +55,6 @@ from .steps import Prune as Prune
 from .steps import Quantize as Quantize
 from .steps import compress as compress
 from .steps import stages as stages
-from .training import Supervised as Supervised
 from .training import train as train
 from .transforms import FakeQuantize as FakeQuantize
 from .transforms import Masked as Masked

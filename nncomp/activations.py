@@ -98,6 +98,11 @@ class SiLU(Activation):
         return da * s * (1 + z * (1 - s))
 
 
+def within_100(z: np.ndarray) -> np.ndarray:
+    """z limited to where its powers are finite: at 100 the normal distribution has long reached 0 and 1."""
+    return np.clip(z, -100, 100)
+
+
 @dataclass(frozen=True)
 class GELU(Activation):
     """f(z) = z P(z) with P the normal distribution function, f' = P + z p (Hendrycks & Gimpel 2016)."""
@@ -106,6 +111,7 @@ class GELU(Activation):
         return z * ndtr(z)
 
     def vjp(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
+        z = within_100(z)
         p = np.exp(-z * z / 2) * z.dtype.type(1 / np.sqrt(2 * np.pi))
         return da * (ndtr(z) + z * p)
 
@@ -118,9 +124,10 @@ class GELUTanh(Activation):
     """
 
     def forward(self, z: np.ndarray) -> np.ndarray:
-        return z * expit(2 * self._u(z))
+        return z * expit(2 * self._u(within_100(z)))
 
     def vjp(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
+        z = within_100(z)
         s = expit(2 * self._u(z))
         du = z.dtype.type(np.sqrt(2 / np.pi)) * (1 + z.dtype.type(3 * 0.044715) * z * z)
         return da * s * (1 + 2 * z * (1 - s) * du)

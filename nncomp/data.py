@@ -76,6 +76,8 @@ FILES = {  # name: md5 of the decompressed file, MNIST's and Fashion-MNIST's
     "t10k-labels-idx1-ubyte": ("27ae3e4e09519cfbb04c329615203637", "15d484375f8d13e6eb1aabb0c3f46965"),
 }
 
+LARGEST = 16 + 60_000 * 28 * 28  # bytes of the largest of them, decompressed
+
 NAMES = ("digits", *URL)
 
 
@@ -118,15 +120,15 @@ def _digits(seed: int) -> Data:
 def _content(name: str, file: str, folder: Path | None) -> bytes:
     """The decompressed bytes of one IDX file, checked."""
     path = _found(name, file, folder) if folder else _downloaded(name, file)
-    content = path.read_bytes()
-    if path.suffix == ".gz":
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{path} is not a whole gzip file: {error}") from error
+    advice = "" if folder else "; delete it, and it is downloaded anew"
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as opened:
+            content = opened.read(LARGEST + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not a whole gzip file: {error}{advice}") from error
     expected = FILES[file][list(URL).index(name)]
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != expected:
-        raise ValueError(f"{path} does not hold {name}'s published bytes (md5 {expected} when decompressed)")
+        raise ValueError(f"{path} does not hold {name}'s published bytes (md5 {expected} when decompressed){advice}")
     return content
 
 

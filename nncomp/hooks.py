@@ -6,6 +6,7 @@ import numpy as np
 
 from nncomp.network import MLP
 from nncomp.progress import Progress
+from nncomp.weights import Dense, Latent, Sparse
 
 
 class Hook:
@@ -61,7 +62,10 @@ class ClipGradients(Hook):
 
 @dataclass(frozen=True)
 class MaxNorm(Hook):
-    """Scale each row of a dense weight back to the norm `limit` where it exceeds it (Srivastava et al. 2014, 5.1)."""
+    """Scale each row of a weight back to the norm `limit` where it exceeds it (Srivastava et al. 2014, 5.1).
+
+    Quantized weights, of which the scales alone are trained, are left as they are.
+    """
 
     limit: float
 
@@ -70,10 +74,16 @@ class MaxNorm(Hook):
 
     def after_update(self, t: int, network: MLP) -> None:
         for layer in network.layers:
-            w = layer.weight.params[-1]
-            if w.shape == layer.weight.shape:
-                norm = np.linalg.norm(w, axis=1, keepdims=True)
-                w *= np.minimum(1, w.dtype.type(self.limit) / np.maximum(norm, np.finfo(w.dtype).tiny))
+            w = layer.weight.params[-1]  # of a latent weight, what comes before belongs to its transform
+            match layer.weight:
+                case Dense() | Latent():
+                    w *= self._factor(np.linalg.norm(w, axis=1, keepdims=True))
+                case Sparse(rows=rows):
+                    square = np.bincount(rows, w**2, minlength=layer.weight.shape[0])
+                    w *= self._factor(np.sqrt(square).astype(w.dtype))[rows]
+
+    def _factor(self, norm: np.ndarray) -> np.ndarray:
+        return np.minimum(1, norm.dtype.type(self.limit) / np.maximum(norm, np.finfo(norm.dtype).tiny))
 
 
 def _check_limit(limit: float) -> None:

@@ -30,7 +30,7 @@ def cross_entropy(
     t = np.full((batch, classes), smoothing / classes, logits.dtype)
     t[np.arange(batch), labels] += logits.dtype.type(1 - smoothing)
     t *= w
-    log_p = log_softmax(logits, axis=1)
+    log_p = log_probabilities(logits)
     loss = -(t * log_p).sum() / total
     return float(loss), (np.exp(log_p) * t.sum(axis=1, keepdims=True) - t) / total
 
@@ -57,6 +57,19 @@ def check_labels(logits: np.ndarray, labels: np.ndarray) -> None:
         raise ValueError(f"labels are integers, not {labels.dtype}")
     if labels.min() < 0 or labels.max() >= logits.shape[1]:
         raise ValueError(f"labels from {labels.min()} to {labels.max()} in {logits.shape[1]} classes")
+
+
+def log_probabilities(logits: np.ndarray) -> np.ndarray:
+    """`log softmax` of each row; a ValueError where logits are farther apart than their dtype can tell.
+
+    >>> log_probabilities(np.zeros((1, 2))).round(6)
+    array([[-0.693147, -0.693147]])
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        log_p = log_softmax(logits, axis=1)
+    if not np.isfinite(log_p).all():
+        raise ValueError(f"logits from {logits.min():g} to {logits.max():g} are too far apart for {logits.dtype}")
+    return np.asarray(log_p)
 
 
 def check_finite(name: str, values: np.ndarray) -> None:

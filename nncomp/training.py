@@ -1,66 +1,19 @@
 """The training loop: shuffled batches, a loss, the backward pass, an update; on a private copy of the network."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, is_dataclass
 from itertools import chain
-from typing import Protocol, Self
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from nncomp.data import Split
 from nncomp.hooks import Hook
-from nncomp.losses import cross_entropy
 from nncomp.measure import accuracy, check_labelled
 from nncomp.network import MLP, backward, forward
+from nncomp.objective import Batch, Objective, Supervised
 from nncomp.optim import Adam, Constant, Optimizer, Schedule
 from nncomp.progress import Progress
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Samples, their targets, and their positions in the training split (for teacher outputs computed beforehand)."""
-
-    x: np.ndarray
-    y: np.ndarray
-    index: np.ndarray
-
-
-class Objective(Protocol):
-    """A training loss: the outputs of every layer and the batch in, `(loss, gradients at layer outputs)` out.
-
-    `params` are arrays of its own that train along with the network's; their gradients come third.
-    """
-
-    @property
-    def params(self) -> tuple[np.ndarray, ...]:
-        """Trainable arrays of the loss itself."""
-
-    def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
-        """The same loss holding other `params`."""
-
-    def __call__(
-        self, outputs: list[np.ndarray], batch: Batch
-    ) -> tuple[float, dict[int, np.ndarray], tuple[np.ndarray, ...]]:
-        """The loss, its gradient at the output of each layer it looks at, and at `params`."""
-
-
-@dataclass(frozen=True)
-class Supervised:
-    """The objective of labelled data: `loss(logits, labels) -> (loss, dlogits)`."""
-
-    loss: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]] = cross_entropy
-
-    params = ()
-
-    def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
-        return self
-
-    def __call__(
-        self, outputs: list[np.ndarray], batch: Batch
-    ) -> tuple[float, dict[int, np.ndarray], tuple[np.ndarray, ...]]:
-        loss, gradient = self.loss(outputs[-1], batch.y)
-        return loss, {len(outputs) - 1: gradient}, ()
 
 
 def train(
@@ -92,6 +45,95 @@ def train(
     >>> network(x).argmax(axis=1)
     array([0, 1])
     """
+    _check(network, data, epochs, batch, validation, patience)
+    start = network.copied()
+    loss = loss.with_params(tuple(p.copy() for p in loss.params))
+    x, y = start.check(data.x), data.y
+    run = _Run(start, start.params, x, y, loss, optimizer, schedule, tuple(dropout), tuple(hooks))
+    options = (epochs, batch, schedule, dropout, patience, validation, seed, threads)
+    acting = [hook for hook in hooks if is_dataclass(hook)]
+    settings = (network, data, loss, optimizer, options, acting)
+    slots = optimizer.init(run.params)
+    progress = Progress(settings, [*run.params, *run.running], slots, np.random.default_rng(seed), hooks)
+    updates = epochs * -(-len(data) // batch)
+    for hook in hooks:
+        hook.before_training(updates, start)
+    for hook in hooks:
+        hook.resume(progress)
+    finished = progress.epoch == epochs or progress.since == patience
+    with threadpool_limits(threads, "blas"), np.errstate(over="ignore", invalid="ignore"):  # divergence is told by name
+        while not finished:
+            order, total = progress.rng.permutation(len(data)), 0.0
+            for index in (order[i : i + batch] for i in range(0, len(data), batch)):
+                total += run.update(index, progress, updates) * len(index)
+            progress.epoch += 1
+            for hook in hooks:
+                hook.after_epoch(progress.epoch, run.network, total / len(data))
+            if patience is not None and validation is not None:
+                progress.judge(accuracy(run.network, validation))
+            finished = progress.epoch == epochs or progress.since == patience
+            for hook in hooks:
+                hook.keep(progress, finished)
+    progress.take_best()
+    return run.network.copied()
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One training of the arrays `shared`, in place, and of those of the `loss`, on samples `x` and targets `y`."""
+
+    start: MLP
+    shared: list[tuple[np.ndarray, ...]]
+    x: np.ndarray
+    y: np.ndarray
+    loss: Objective
+    optimizer: Optimizer
+    schedule: Schedule
+    dropout: tuple[float, ...]
+    hooks: tuple[Hook, ...]
+
+    @property
+    def network(self) -> MLP:
+        """The network of the arrays as they are now: new layers, so that nothing prepared outlives an update."""
+        return self.start.with_params(self.shared)
+
+    @property
+    def params(self) -> list[np.ndarray]:
+        """What is trained."""
+        return [*chain.from_iterable(self.shared), *self.loss.params]
+
+    @property
+    def running(self) -> list[np.ndarray]:
+        """What is tracked along with it."""
+        norms = (layer.norm for layer in self.start.layers)
+        return [a for norm in norms if norm is not None for a in (norm.mean, norm.var)]
+
+    def update(self, index: np.ndarray, progress: Progress, updates: int) -> float:
+        """One of so many `updates`, on the samples at `index`; returns their mean loss."""
+        network, t = self.network, progress.t + 1
+        batch = Batch(self.x[index], self.y[index], index)
+        y, tape = forward(network, batch.x, self.dropout, progress.rng)
+        if not np.isfinite(y.max() - y.min()):
+            raise ValueError(
+                f"training diverged: outputs from {y.min()} to {y.max()} at update {t}; try a smaller rate"
+            )
+        value, at_outputs, dloss = self.loss([saved.a for saved in tape], batch)
+        for layer, saved in zip(network.layers, tape):
+            if layer.norm is not None and saved.norm is not None:
+                layer.norm.track(saved.norm)
+        gradients = backward(network, tape, at_outputs)
+        for hook in self.hooks:
+            hook.after_backward(t, network, gradients)
+        factor = self.schedule((t - 1) / updates)
+        self.optimizer.update(self.params, [*chain.from_iterable(gradients), *dloss], progress.slots, t, factor)
+        progress.t = t
+        network = self.network
+        for hook in self.hooks:
+            hook.after_update(t, network)
+        return value
+
+
+def _check(network: MLP, data: Split, epochs: int, batch: int, validation: Split | None, patience: int | None) -> None:
     if epochs < 1 or batch < 1:
         raise ValueError(f"at least one epoch and one sample a batch, not {epochs} and {batch}")
     if patience is not None:
@@ -100,68 +142,9 @@ def train(
         check_labelled(validation)
         network.check(validation.x)
     check_last_batch(network, len(data), batch)
-    start = network.copied()
-    x, shared = start.check(data.x), start.params
-    loss = loss.with_params(tuple(p.copy() for p in loss.params))
-    params = [*chain.from_iterable(shared), *loss.params]
-    running = [a for layer in start.layers if layer.norm is not None for a in (layer.norm.mean, layer.norm.var)]
-    options = (epochs, batch, schedule, dropout, patience, validation, seed, threads)
-    acting = [hook for hook in hooks if is_dataclass(hook)]
-    settings = (network, data, loss, optimizer, options, acting)
-    progress = Progress(settings, [*params, *running], optimizer.init(params), np.random.default_rng(seed), hooks)
-    updates = epochs * -(-len(data) // batch)
-    for hook in hooks:
-        hook.before_training(updates, start)
-    for hook in hooks:
-        hook.resume(progress)
-    network, finished = start.with_params(shared), progress.epoch == epochs or progress.since == patience
-    with threadpool_limits(threads, "blas"), np.errstate(over="ignore", invalid="ignore"):  # divergence is told by name
-        while not finished:
-            total = 0.0
-            for index in _batches(progress.rng.permutation(len(data)), batch):
-                chosen = Batch(x[index], data.y[index], index)
-                value, gradients, dloss = _gradients(network, loss, chosen, dropout, progress)
-                t = progress.t = progress.t + 1
-                for hook in hooks:
-                    hook.after_backward(t, network, gradients)
-                factor = schedule((t - 1) / updates)
-                optimizer.update(params, [*chain.from_iterable(gradients), *dloss], progress.slots, t, factor)
-                network = start.with_params(shared)  # new layers: nothing prepared outlives an update
-                for hook in hooks:
-                    hook.after_update(t, network)
-                total += value * len(index)
-            progress.epoch += 1
-            network = start.with_params(shared)  # hooks may have changed arrays since
-            for hook in hooks:
-                hook.after_epoch(progress.epoch, network, total / len(data))
-            if patience is not None and validation is not None:
-                progress.judge(accuracy(start.with_params(shared), validation))
-            finished = progress.epoch == epochs or progress.since == patience
-            for hook in hooks:
-                hook.keep(progress, finished)
-    progress.take_best()
-    return start.with_params(shared).copied()
 
 
 def check_last_batch(network: MLP, samples: int, batch: int) -> None:
     """Raise where batch norm would meet a batch of one, which it cannot standardize."""
     if samples % batch == 1 and any(layer.norm is not None for layer in network.layers):
         raise ValueError(f"{samples} samples leave a last batch of one, which batch norm cannot standardize")
-
-
-def _batches(order: np.ndarray, batch: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(order), batch):
-        yield order[start : start + batch]
-
-
-def _gradients(
-    network: MLP, loss: Objective, batch: Batch, dropout: Sequence[float], progress: Progress
-) -> tuple[float, list[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]:
-    y, tape = forward(network, batch.x, dropout, progress.rng)
-    if not np.isfinite(y).all():
-        raise ValueError(f"training diverged: NaN or infinite outputs at update {progress.t + 1}; try a smaller rate")
-    value, at_outputs, dloss = loss([saved.a for saved in tape], batch)
-    for layer, saved in zip(network.layers, tape):
-        if layer.norm is not None and saved.norm is not None:
-            layer.norm.track(saved.norm)
-    return value, backward(network, tape, at_outputs), dloss

@@ -92,3 +92,15 @@ def test_an_activation_without_its_functions_says_so() -> None:
         Mine()(z)
     with pytest.raises(NotImplementedError, match="Mine has no vjp"):
         Mine().vjp(z, z, z)
+
+
+@each
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_any_finite_input_has_a_finite_output_and_gradient(f: Activation, dtype: type) -> None:
+    powers = 10.0 ** np.linspace(-30, np.log10(np.finfo(dtype).max) - 1, 60)
+    z = np.concatenate([-powers, powers]).astype(dtype)[:, None]
+    a = f.forward(z)
+    dz = f.vjp(z, a, np.ones_like(z))
+    assert np.isfinite(a).all() and np.isfinite(dz).all() and a.dtype == dz.dtype == dtype
+    if isinstance(f, (ReLU, SiLU, GELU, GELUTanh)):
+        np.testing.assert_array_equal(dz[np.abs(z) > 1e4], (z[np.abs(z) > 1e4] > 0))

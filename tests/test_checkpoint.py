@@ -15,10 +15,11 @@ from nncomp.files import Checkpoint, FileError, from_bytes, to_bytes
 from nncomp.hooks import ClipGradients, Hook, MaxNorm
 from nncomp.losses import cross_entropy
 from nncomp.network import MLP
+from nncomp.objective import Supervised
 from nncomp.optim import SGD, Adam, AdamW, Cosine
 from nncomp.prune import cubic
 from nncomp.steps import Distill, FineTune, Prune, Quantize
-from nncomp.training import Supervised, train
+from nncomp.training import train
 from tests.strategies.weights import seeds
 
 RNG = np.random.default_rng(5)

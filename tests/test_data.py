@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ def test_idx_reads_what_its_header_says(shape: tuple[int, ...]) -> None:
         (idx(np.zeros(5))[:-1], r"announces shape \(5,\) and holds 4 bytes"),
         (idx(np.zeros(5)) + b"x", "holds 6 bytes"),
         (bytes([0, 0, 8, 4]) + b"\xff" * 16, "holds 0 bytes"),
+        (bytes([0, 0, 8, 65]) + b"\0\0\0\1" * 65 + b"x", "65 dimensions: at most 8"),
     ],
 )
 def test_hostile_idx_gets_one_clear_error(content: bytes, message: str) -> None:
@@ -166,7 +168,9 @@ def test_downloads_come_from_the_sets_own_place_and_are_checked(
         return str(small / fname)
 
     monkeypatch.setattr(pooch, "retrieve", retrieve)
-    with pytest.raises(ValueError, match=f"train-images-idx3-ubyte.gz does not hold {name}'s published bytes"):
+    with pytest.raises(
+        ValueError, match=f"train-images-idx3-ubyte.gz does not hold {name}'s published bytes .* delete it"
+    ):
         load_data(name)
     assert len(asked) == 1 and host in asked[0][0] and asked[0][1] == name
 
@@ -176,6 +180,20 @@ def test_a_gzip_file_cut_short_is_named(small: Path) -> None:
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(ValueError, match="train-labels-idx1-ubyte.gz is not a whole gzip file"):
         load_data("mnist", small)
+
+
+def test_a_file_that_unpacks_to_gigabytes_is_read_no_further_than_the_published_length(small: Path) -> None:
+    file = small / "train-labels-idx1-ubyte.gz"
+    with gzip.open(file, "wb", compresslevel=1) as packed:
+        for _ in range(256):
+            packed.write(bytes(2**20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="train-labels-idx1-ubyte.gz does not hold mnist's published bytes"):
+            load_data("mnist", small)
+        assert tracemalloc.get_traced_memory()[1] < 2.5 * data_module.LARGEST
+    finally:
+        tracemalloc.stop()
 
 
 def test_without_a_folder_it_is_downloaded_once(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,7 @@ def test_known_values() -> None:
         (np.zeros((2, 3)), np.array([-1, 0]), "from -1"),
         (np.array([[0.0, np.nan]]), np.zeros(1, int), r"hold nan at \(0, 1\)"),
         (np.array([[np.inf, np.nan]]), np.zeros(1, int), r"hold inf at \(0, 0\)"),
+        (np.array([[3e38, -3e38]], "f4"), np.zeros(1, int), "from -3e.38 to 3e.38 are too far apart for float32"),
     ],
 )
 def test_bad_input_gets_one_clear_error(logits: np.ndarray, labels: np.ndarray, message: str) -> None:

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import log_softmax
 
-from nncomp.losses import check_finite, cross_entropy
+from nncomp.losses import check_finite, cross_entropy, log_probabilities
 
 
 def batchmean(batch: int, classes: int) -> int:
@@ -48,14 +47,16 @@ def kl_divergence(
         )
     check_finite("student", student)
     check_finite("teacher", teacher)
-    if not (np.isfinite(T) and T > 0):
-        raise ValueError(f"a temperature is positive and finite, not {T}")
+    info = np.finfo(student.dtype)
+    if not info.tiny <= T <= np.sqrt(info.max):  # outside, T or T^2 is 0 or infinite in their dtype
+        raise ValueError(f"a temperature is positive, and its square a finite {student.dtype}: not {T}")
     t = student.dtype.type(T)
-    log_p, log_q = log_softmax(student / t, axis=1), log_softmax(teacher.astype(student.dtype) / t, axis=1)
+    with np.errstate(over="ignore"):
+        log_p, log_q = (log_probabilities(z / t) for z in (student, teacher.astype(student.dtype)))
     q = np.exp(log_q)
     weight = student.dtype.type((T**2 if square else 1.0) / reduction(*student.shape))
     # Where the teacher's probability underflows to 0 its term is 0, however large the difference of the logarithms.
-    loss = weight * np.where(q > 0, q * (log_q - log_p), 0).sum()
+    loss = weight * (q * np.where(q > 0, log_q - log_p, 0)).sum()
     return float(loss), weight / t * (np.exp(log_p) - q)
 
 

@@ -10,9 +10,9 @@ from nncomp.data import Data
 from nncomp.distill import kd
 from nncomp.hooks import Hook
 from nncomp.network import MLP
+from nncomp.objective import Batch
 from nncomp.shown import shown
 from nncomp.steps.fine_tune import FineTune
-from nncomp.training import Batch
 
 
 @dataclass(frozen=True, repr=False)

@@ -8,9 +8,10 @@ from nncomp.data import Data
 from nncomp.hooks import Hook
 from nncomp.losses import cross_entropy
 from nncomp.network import MLP
+from nncomp.objective import Objective, Supervised
 from nncomp.optim import Adam, OneCycle, Optimizer, Schedule
 from nncomp.shown import shown
-from nncomp.training import Objective, Supervised, train
+from nncomp.training import train
 
 
 @dataclass(frozen=True, repr=False)

@@ -33,6 +33,11 @@ ACTIVATIONS = {
     activations.LogSoftmax: lambda f, z: F.log_softmax(z, dim=-1),
 }
 
+ACCURATE = {  # torch computes both with 1 + f(z), which leaves few digits of a negative z; here are all of them
+    activations.GELU: lambda f, z: z * torch.special.erfc(-z / 2**0.5) / 2,
+    activations.GELUTanh: lambda f, z: z * torch.sigmoid(2 * (2 / torch.pi) ** 0.5 * (z + 0.044715 * z**3)),
+}
+
 
 def leaf(a: np.ndarray) -> "torch.Tensor":
     """A tensor of its own that gradients are wanted for."""
@@ -172,7 +177,7 @@ class TorchNetwork:
         z = F.linear(on_input_grid(layer.input, x), matrix(layer.weight, w), bias)
         if layer.norm is not None:
             z, _, _ = normalize(layer.norm, *norm, z, training)
-        return activate(layer.activation, z)
+        return (ACTIVATIONS | ACCURATE)[type(layer.activation)](layer.activation, z)
 
     def gradients(
         self, outputs: list["torch.Tensor"], given: dict[int, np.ndarray]

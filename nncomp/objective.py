@@ -1,0 +1,55 @@
+"""What a training minimizes: a batch and what the network makes of it in, a loss and its gradients out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+
+from nncomp.losses import cross_entropy
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Samples, their targets, and their positions in the training split (for teacher outputs computed beforehand)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    index: np.ndarray
+
+
+class Objective(Protocol):
+    """A training loss: the outputs of every layer and the batch in, `(loss, gradients at layer outputs)` out.
+
+    `params` are arrays of its own that train along with the network's; their gradients come third.
+    """
+
+    @property
+    def params(self) -> tuple[np.ndarray, ...]:
+        """Trainable arrays of the loss itself."""
+
+    def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
+        """The same loss holding other `params`."""
+
+    def __call__(
+        self, outputs: list[np.ndarray], batch: Batch
+    ) -> tuple[float, dict[int, np.ndarray], tuple[np.ndarray, ...]]:
+        """The loss, its gradient at the output of each layer it looks at, and at `params`."""
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """The objective of labelled data: `loss(logits, labels) -> (loss, dlogits)`."""
+
+    loss: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]] = cross_entropy
+
+    params = ()
+
+    def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
+        return self
+
+    def __call__(
+        self, outputs: list[np.ndarray], batch: Batch
+    ) -> tuple[float, dict[int, np.ndarray], tuple[np.ndarray, ...]]:
+        loss, gradient = self.loss(outputs[-1], batch.y)
+        return loss, {len(outputs) - 1: gradient}, ()
