@@ -21,6 +21,8 @@ from .calibration import calibrate as calibrate
 from .data import Data as Data
 from .data import Split as Split
 from .data import load_data as load_data
+from .estimators import CompressedMLPClassifier as CompressedMLPClassifier
+from .estimators import CompressedMLPRegressor as CompressedMLPRegressor
 from .files import Checkpoint as Checkpoint
 from .files import FileError as FileError
 from .files import load as load
@@ -33,6 +35,13 @@ from .formats import Uniform as Uniform
 from .hooks import ClipGradients as ClipGradients
 from .hooks import Hook as Hook
 from .hooks import MaxNorm as MaxNorm
+from .interchange import from_layers as from_layers
+from .interchange import from_sklearn as from_sklearn
+from .interchange import from_state_dict as from_state_dict
+from .interchange import to_layers as to_layers
+from .interchange import to_numpy as to_numpy
+from .interchange import to_sklearn as to_sklearn
+from .interchange import to_state_dict as to_state_dict
 from .layer import Linear as Linear
 from .network import MLP as MLP
 from .network import backward as backward

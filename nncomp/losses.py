@@ -48,6 +48,19 @@ def squared_error(prediction: np.ndarray, target: np.ndarray) -> tuple[float, np
     return float(np.mean(difference**2)), difference * difference.dtype.type(2 / difference.size)
 
 
+def by_targets(outputs: np.ndarray, targets: np.ndarray, smoothing: float = 0.0) -> tuple[float, np.ndarray]:
+    """The `cross_entropy` of integer labels (n,), the `squared_error` of values (n, outputs).
+
+    >>> by_targets(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]))
+    (2.0, array([[ 0., -2.]]))
+    """
+    if not np.issubdtype(targets.dtype, np.floating):
+        return cross_entropy(outputs, targets, smoothing)
+    if smoothing:
+        raise ValueError(f"label smoothing of {smoothing}, and targets that are values")
+    return squared_error(outputs, targets)
+
+
 def check_labels(logits: np.ndarray, labels: np.ndarray) -> None:
     """Raise unless `logits (batch, classes)` and integer `labels (batch,)` fit each other and are not empty."""
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or logits.size == 0:

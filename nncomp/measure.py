@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from nncomp.data import Split
 from nncomp.layer import Linear
+from nncomp.losses import squared_error
 from nncomp.network import MLP
 from nncomp.weights import Quantized, Sparse, Weight
 
@@ -66,6 +67,18 @@ def accuracy(network: MLP, split: Split) -> float:
     """The fraction of samples classified as labelled; a ValueError unless the labels are integers (n,)."""
     check_labelled(split)
     return float(np.mean(predictions(network, split.x) == split.y))
+
+
+def score(network: MLP, split: Split) -> float:
+    """How good a network is: the accuracy on labels (n,), or minus the mean squared error on values (n, outputs).
+
+    >>> network = MLP.init([3, 1])
+    >>> score(network, Split(np.zeros((2, 3), np.float32), np.array([[1.0], [3.0]], np.float32)))
+    -5.0
+    """
+    if np.issubdtype(split.y.dtype, np.floating):
+        return -squared_error(network(split.x), split.y)[0]
+    return accuracy(network, split)
 
 
 def check_labelled(split: Split) -> None:

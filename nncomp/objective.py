@@ -6,7 +6,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from nncomp.losses import cross_entropy
+from nncomp.losses import by_targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +39,9 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Supervised:
-    """The objective of labelled data: `loss(logits, labels) -> (loss, dlogits)`."""
+    """The objective of samples with targets: `loss(outputs, targets) -> (loss, gradient at the outputs)`."""
 
-    loss: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]] = cross_entropy
+    loss: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]] = by_targets
 
     params = ()
 

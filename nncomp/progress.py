@@ -33,7 +33,7 @@ class Progress:
     epoch: int = 0
     t: int = 0
     best: Sequence[np.ndarray] = ()
-    score: float = -1.0
+    score: float = 0.0
     since: int = 0
 
     def key(self) -> str:
@@ -43,7 +43,7 @@ class Progress:
     def judge(self, score: float) -> None:
         """Note how good the network is after an epoch; the first of equals stays the best."""
         self.since += 1
-        if score > self.score:
+        if not self.best or score > self.score:
             self.best, self.score, self.since = [a.copy() for a in self.live], score, 0
 
     def take_best(self) -> None:

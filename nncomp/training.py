@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from nncomp.data import Split
 from nncomp.hooks import Hook
-from nncomp.measure import accuracy, check_labelled
+from nncomp.measure import score
 from nncomp.network import MLP, backward, forward
 from nncomp.objective import Batch, Objective, Supervised
 from nncomp.optim import Adam, Constant, Optimizer, Schedule
@@ -36,7 +36,7 @@ def train(
 
     Each epoch goes once through `data` in batches of `batch`, in an order drawn by `seed`; a last batch that is
     smaller counts too. `dropout` is one rate per layer, for its inputs. With `patience`, training stops after that
-    many epochs without a higher accuracy on `validation`, and the best network is returned. The BLAS library runs on
+    many epochs without a higher `score` on `validation`, and the best network is returned. The BLAS library runs on
     `threads` threads meanwhile: the same number gives the same bits. That setting is the process's, so train in
     processes of their own rather than in threads side by side.
 
@@ -70,7 +70,7 @@ def train(
             for hook in hooks:
                 hook.after_epoch(progress.epoch, run.network, total / len(data))
             if patience is not None and validation is not None:
-                progress.judge(accuracy(run.network, validation))
+                progress.judge(score(run.network, validation))
             finished = progress.epoch == epochs or progress.since == patience
             for hook in hooks:
                 hook.keep(progress, finished)
@@ -139,8 +139,7 @@ def _check(network: MLP, data: Split, epochs: int, batch: int, validation: Split
     if patience is not None:
         if validation is None or patience < 1:
             raise ValueError(f"stopping early needs a validation split and a patience of at least 1, not {patience}")
-        check_labelled(validation)
-        network.check(validation.x)
+        score(network, validation)  # raises where they do not fit
     check_last_batch(network, len(data), batch)
 
 

@@ -1,9 +1,9 @@
 """Steps: frozen values that are functions `(network, data) -> network`, and `compress`, which applies them in turn."""
 
-from nncomp.steps.compress import compress, stages
+from nncomp.steps.compress import CompressionStep, compress, stages
 from nncomp.steps.distill import Distill
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 
-__all__ = ["Distill", "FineTune", "Prune", "Quantize", "compress", "stages"]
+__all__ = ["CompressionStep", "Distill", "FineTune", "Prune", "Quantize", "compress", "stages"]

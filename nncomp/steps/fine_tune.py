@@ -6,7 +6,7 @@ from functools import partial
 
 from nncomp.data import Data
 from nncomp.hooks import Hook
-from nncomp.losses import cross_entropy
+from nncomp.losses import by_targets
 from nncomp.network import MLP
 from nncomp.objective import Objective, Supervised
 from nncomp.optim import Adam, OneCycle, Optimizer, Schedule
@@ -18,9 +18,9 @@ from nncomp.training import train
 class FineTune:
     """Train the network in the form it is in: the kept weights of a sparse one, the scales of a quantized one.
 
-    As `train`, with the cross-entropy of the labels. `dropout`: a rate per layer for its inputs. `smoothing`: of the
-    labels. `patience`: stop after so many epochs without a better validation accuracy and return the best. `threads`:
-    of the BLAS library, part of the recipe because float sums depend on it.
+    As `train`, with the cross-entropy of labels or the squared error of values. `dropout`: a rate per layer for its
+    inputs. `smoothing`: of the labels. `patience`: stop after so many epochs without a better validation score and
+    return the best. `threads`: of the BLAS library, part of the recipe because float sums depend on it.
 
     >>> FineTune(epochs=3).optimizer.rate
     0.001
@@ -53,11 +53,11 @@ class FineTune:
             raise ValueError(f"rates of dropout are from 0 to below 1, not {self.dropout}")
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = (), objective: Objective | None = None) -> MLP:
-        """The trained network; `objective` replaces the cross-entropy."""
+        """The trained network; `objective` replaces the loss."""
         return train(
             network,
             data.train,
-            objective or Supervised(partial(cross_entropy, smoothing=self.smoothing)),
+            objective or Supervised(partial(by_targets, smoothing=self.smoothing)),
             self.optimizer,
             epochs=self.epochs,
             batch=self.batch,
