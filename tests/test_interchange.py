@@ -145,6 +145,14 @@ def test_classifiers_there_and_back(activation: str, dtype: type, classes: int) 
     np.testing.assert_array_equal(back.predict_proba(x), model.predict_proba(x))
 
 
+def test_two_logits_become_one() -> None:
+    network = MLP.init([4, 5, 2], dtype=np.float64)
+    x = RNG.normal(size=(9, 4))
+    a, b = network(x).T
+    expected = 1 / (1 + np.exp(a - b))
+    np.testing.assert_allclose(to_sklearn(network, ["no", "yes"]).predict_proba(x)[:, 1], expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_regressors_there_and_back(outputs: int) -> None:

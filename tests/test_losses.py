@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.losses import cross_entropy, squared_error
+from nncomp.losses import by_targets, cross_entropy, squared_error
 from tests.gradients import assert_gradient
 from tests.strategies.weights import seeds
 
@@ -74,6 +74,17 @@ def test_known_values() -> None:
 def test_bad_input_gets_one_clear_error(logits: np.ndarray, labels: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         cross_entropy(logits, labels)
+
+
+def test_the_loss_is_chosen_by_the_targets() -> None:
+    outputs, labels, values = np.array([[0.5, 2.0], [1.0, -1.0]]), np.array([1, 0]), np.array([[1.0, 2.0], [0.0, 3.0]])
+    for smoothing in (0.0, 0.1):
+        loss, gradient = by_targets(outputs, labels, smoothing)
+        expected, dlogits = cross_entropy(outputs, labels, smoothing)
+        assert loss == expected and gradient.tobytes() == dlogits.tobytes()
+    assert by_targets(outputs, values)[0] == squared_error(outputs, values)[0] == (0.25 + 0 + 1 + 16) / 4
+    with pytest.raises(ValueError, match="label smoothing of 0.1, and targets that are values"):
+        by_targets(outputs, values, 0.1)
 
 
 def test_bad_settings() -> None:
