@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sweep import sweep
-from nncomp.cli import app
+from nncomp.cli.program import app
 from nncomp.data import load_data
 from nncomp.files import Checkpoint, load, save, write_atomically
 from nncomp.files.container import unpack_file

@@ -143,4 +143,10 @@ def _found(name: str, file: str, folder: Path) -> Path:
 def _downloaded(name: str, file: str) -> Path:
     import pooch
 
-    return Path(pooch.retrieve(f"{URL[name]}{file}.gz", None, f"{file}.gz", pooch.os_cache("nncomp") / name))
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        return Path(pooch.retrieve(f"{URL[name]}{file}.gz", None, f"{file}.gz", pooch.os_cache("nncomp") / name))
+    except OSError as error:  # requests' errors are OSErrors, with a page of their own causes
+        raise OSError(
+            f"{file}.gz cannot be downloaded from {URL[name]} ({type(error).__name__}): name a folder that has it"
+        ) from error

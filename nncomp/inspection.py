@@ -22,14 +22,15 @@ ROWS, COLUMNS, BINS = 8, 32, 48
 class LayerView:
     """What there is to see of a layer.
 
-    `pattern`: the fraction of weights other than 0 in each cell of a coarse picture, rows of outputs by columns of
-    inputs. `histogram`: how many of the kept weights lie in equal steps from `low` to `high`, NaN and infinities not
-    counted.
+    `kept`: weights that are stored. `nonzeros`: those of them that are not 0. `pattern`: their fraction in each cell of
+    a coarse picture, rows of outputs by columns of inputs. `histogram`: how many of the kept weights lie in equal steps
+    from `low` to `high`, NaN and infinities not counted.
     """
 
     form: str
     shape: tuple[int, int]
     kept: int
+    nonzeros: int
     stored: int
     activation: str
     norm: bool
@@ -57,6 +58,7 @@ class LayerView:
             form(layer.weight),
             weight.shape,
             layer.weight.multiply_adds,
+            len(rows),
             layer_cost(layer).stored,
             repr(layer.activation),
             layer.norm is not None,
@@ -74,7 +76,8 @@ class LayerView:
 
     def __str__(self) -> str:
         out, inputs = self.shape
-        head = f"{self.form}, {out} x {inputs}, {self.kept:,} weights kept ({self.kept / (out * inputs):.1%})"
+        share = self.nonzeros / (out * inputs)
+        head = f"{self.form}, {out} x {inputs}, {self.nonzeros:,} weights not 0 ({share:.1%})"
         told = [f"{head}, {self.stored / 1e3:,.1f} kB, {'batch norm, ' * self.norm}{self.activation}"]
         told += [f"weights on {self.weight_grid}"] if self.weight_grid else []
         told += [f"inputs on {self.input_grid}"] if self.input_grid else []
@@ -91,7 +94,7 @@ class Inspection:
     >>> print(Inspection.of(MLP.init([4, 2])))
     network 4 -> 2, float32, 10 parameters, 40 bytes
     <BLANKLINE>
-    0: dense float32, 2 x 4, 8 weights kept (100.0%), 0.0 kB, Identity()
+    0: dense float32, 2 x 4, 8 weights not 0 (100.0%), 0.0 kB, Identity()
       |████|
       |████|
       -0.379 █         █     ██     █      █       █        █ 0.922

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from nncomp.data import Split
 from nncomp.layer import Linear
-from nncomp.losses import squared_error
+from nncomp.losses import check_finite, squared_error
 from nncomp.network import MLP
 from nncomp.weights import Quantized, Sparse, Weight
 
@@ -58,9 +58,17 @@ def network_cost(network: MLP) -> Cost:
     return sum((layer_cost(layer) for layer in network.layers), Cost())
 
 
-def predictions(network: MLP, x: np.ndarray, batch: int = 1000) -> np.ndarray:
-    """The class of the largest output for each sample, computed `batch` at a time."""
-    return np.concatenate([network(x[i : i + batch]).argmax(axis=1) for i in range(0, len(x), batch)])
+def outputs(network: MLP, x: np.ndarray, batch: int = 1000) -> np.ndarray:
+    """The network's outputs, computed `batch` samples at a time; a ValueError where they are NaN or infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        y = np.concatenate([network(x[i : i + batch]) for i in range(0, len(x), batch)])
+    check_finite("the network's outputs", y)
+    return y
+
+
+def predictions(network: MLP, x: np.ndarray) -> np.ndarray:
+    """The class of the largest output for each sample."""
+    return outputs(network, x).argmax(axis=1)
 
 
 def accuracy(network: MLP, split: Split) -> float:
@@ -77,8 +85,17 @@ def score(network: MLP, split: Split) -> float:
     -5.0
     """
     if np.issubdtype(split.y.dtype, np.floating):
-        return -squared_error(network(split.x), split.y)[0]
+        return -squared_error(outputs(network, split.x), split.y)[0]
     return accuracy(network, split)
+
+
+def check_fit(network: MLP, split: Split, name: str = "") -> None:
+    """Raise unless the network takes the split's features and has an output for each of its classes."""
+    inputs, classes = network.sizes[0], network.sizes[-1]
+    if split.x.shape[1] != inputs:
+        raise ValueError(f"the network takes {inputs} features, and {name or 'the data'} has {split.x.shape[1]}")
+    if np.issubdtype(split.y.dtype, np.integer) and split.y.max() >= classes:
+        raise ValueError(f"the network has {classes} outputs, and {name or 'the data'} has a class {split.y.max()}")
 
 
 def check_labelled(split: Split) -> None:

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from nncomp.data import Data
 from nncomp.files import to_bytes, write_atomically
-from nncomp.measure import Cost, accuracy, agreement, form, latency, layer_cost, network_cost
+from nncomp.files.atomic import check_replaceable
+from nncomp.measure import Cost, accuracy, agreement, check_fit, form, latency, layer_cost, network_cost
 from nncomp.network import MLP
 
 
@@ -59,6 +60,10 @@ class Report:
         split = data.test or data.validation
         rows, first = [], None
         for name, network in networks:
+            try:
+                check_fit(network, split, data.name)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
             first = first or network
             layers = (Layer(form(layer.weight), layer.weight.shape, layer_cost(layer)) for layer in network.layers)
             rows.append(
@@ -115,6 +120,7 @@ class Report:
 
     def plot(self, path: str | Path) -> None:
         """Draw the networks' file size against their error, joined in order; the suffix says the image format."""
+        check_plot(path)
         image = io.BytesIO()
         self._figure().savefig(image, dpi=150, format=Path(path).suffix.removeprefix(".") or "png")
         write_atomically(path, image.getvalue())
@@ -130,7 +136,7 @@ class Report:
         axes.plot(size, error, color="0.8", zorder=1)
         places: dict[tuple[float, float], list[str]] = {}
         for i, (x, y, row) in enumerate(zip(size, error, self.rows), 1):
-            axes.scatter(x, y, s=160, zorder=2, label=f"{i}  {row.name[:24]}: {x:.1f} kB, {y:.2f} %")
+            axes.scatter(x, y, s=160, zorder=2, label=f"{i}  {_short(row.name)}: {x:.1f} kB, {y:.2f} %")
             places.setdefault((x, y), []).append(str(i))
         for place, numbers in places.items():  # networks at one place share its label
             axes.annotate(",".join(numbers), place, ha="center", va="center", color="white", fontsize=8)
@@ -147,6 +153,24 @@ class Report:
         axes.grid(alpha=0.3)
         figure.legend(loc="outside right upper", markerscale=0.5, frameon=False)
         return figure
+
+
+def check_plot(path: str | Path) -> None:
+    """Raise unless a picture can be written to `path`: a suffix that matplotlib knows, in a folder that is there."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    path = Path(path)
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    if path.suffix and path.suffix.removeprefix(".").lower() not in known:
+        raise ValueError(f"{path}: pictures end in {', '.join('.' + kind for kind in known)}")
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
+    check_replaceable(path)
+
+
+def _short(name: str) -> str:
+    """What tells a long name from others is at its end."""
+    return name if len(name) <= 24 else f"…{name[-23:]}"
 
 
 def _aligned(lines: list[list[str]]) -> str:

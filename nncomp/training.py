@@ -75,6 +75,8 @@ def train(
             for hook in hooks:
                 hook.keep(progress, finished)
     progress.take_best()
+    if not all(np.isfinite(a).all() for a in run.params):
+        raise ValueError(f"training diverged: NaN or infinite weights after update {progress.t}; try a smaller rate")
     return run.network.copied()
 
 

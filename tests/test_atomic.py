@@ -1,6 +1,7 @@
 """Written whole or not at all."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,18 @@ def test_leftovers_of_killed_writers_are_swept(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     remove_partials(tmp_path)
     assert sorted(os.listdir(tmp_path)) == [".hidden", "kept.partial"]
+
+
+def test_a_folder_a_device_or_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name, words in (("pipe", "is a device or a pipe"), ("folder", "is a folder, and the file of that name")):
+        with pytest.raises(OSError, match=words):
+            write_atomically(tmp_path / name, b"new")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
+
+
+def test_errors_name_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="none/file'") as error:
+        write_atomically(tmp_path / "none" / "file", b"new")
+    assert ".partial" not in str(error.value)

@@ -11,7 +11,7 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from nncomp import __version__
-from nncomp.cli import app, making
+from nncomp.cli.program import app, making
 from nncomp.data import load_data
 from nncomp.files import load
 from nncomp.measure import accuracy
@@ -41,7 +41,7 @@ def inside(*words: object):  # type: ignore[no-untyped-def]
 
 
 def nncomp(*words: object) -> subprocess.CompletedProcess[str]:
-    code = "from nncomp.cli import app; app()"
+    code = "from nncomp.cli import main; main()"
     return subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, timeout=200)
 
 
@@ -84,7 +84,7 @@ def test_help_teaches() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["compress", "nothing"], "nothing: no such recipe; name a .toml file or a preset"),
+        (["compress", "nothing"], "'nothing': no such recipe; name a .toml file or a preset"),
         (["compress", "TINY", "--data", "cifar"], "unknown data set 'cifar'"),
         (["compress", "TINY", "--data", "mnist", "--folder", "HERE"], "it should hold mnist's IDX files"),
         (["compress", "TINY", "--out", "TINY"], "tiny.toml"),
@@ -100,10 +100,10 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny: Path, words: list[str], mes
 def test_data_that_do_not_fit_the_network_are_refused_before_training(tiny: Path) -> None:
     tiny.write_text(TINY.replace("[64, 8, 10]", "[60, 8, 10]"))
     done = inside("compress", tiny, "--out", tiny.parent / "out")
-    assert done.exit_code == 2 and "nncomp: train: inputs are floats (batch, 60), not float32 of shape" in done.stderr
+    assert done.exit_code == 2 and "tiny.toml: the network takes 60 features, and digits has 64" in done.stderr
     tiny.write_text(TINY.replace("[64, 8, 10]", "[64, 8, 9]"))
     done = inside("compress", tiny, "--out", tiny.parent / "out")
-    assert done.exit_code == 2 and "in 9 classes" in done.stderr
+    assert done.exit_code == 2 and "tiny.toml: the network has 9 outputs, and digits has a class 9" in done.stderr
 
 
 def test_the_demo_needs_no_files_and_tells_five_networks(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_the_demo_needs_no_files_and_tells_five_networks(tmp_path: Path) -> None
     report = json.loads(done.stdout)
     assert (report["data"], report["split"]) == ("digits", "test")
     first, *_, last = report["rows"]
-    assert [row["name"] for row in report["rows"]] == ["Train", "Prune", "Quantize", "Distill", "Quantize"]
+    assert [row["name"] for row in report["rows"]] == ["Train", "Prune", "Quantize", "Distill", "Quantize 2"]
     assert last["disk"] < first["disk"] / 10 and last["accuracy"] > 0.9
     files = sorted(p.name for p in (tmp_path / "new" / "demo").iterdir())
     assert files == ["network.safetensors", "report.json", "size-error.png"]
@@ -158,7 +158,7 @@ def test_help_of_every_command_tells_choices_and_defaults(command: tuple[str, ..
         ("epochs = 2", "epoch = 2", "tiny.toml: train: unknown key 'epoch'; expected epochs, batch"),
         ("sparsity = 0.5", "sparsity = 2", "tiny.toml: step 1 (Prune): a sparsity is between 0 and 1, not 2"),
         ('"Quantize"', '"Quantise"', "tiny.toml: step 2: needs step = one of Prune, Quantize, FineTune, Distill"),
-        ('data = "digits"', 'data = "cifar"', "unknown data set 'cifar'; there are digits, mnist, fashion-mnist"),
+        ('data = "digits"', 'data = "cifar"', "data is one of digits, mnist, fashion-mnist, not 'cifar'"),
     ],
 )
 def test_a_bad_recipe_is_one_line_and_leaves_nothing_behind(tiny: Path, old: str, new: str, message: str) -> None:
@@ -191,7 +191,7 @@ def test_an_unwritable_out_is_refused_before_any_training(tiny: Path, monkeypatc
 def test_progress_goes_to_a_terminal_and_never_into_the_json(tiny: Path) -> None:
     pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
     ours, theirs = pty.openpty()
-    code = "from nncomp.cli import app; app()"
+    code = "from nncomp.cli import main; main()"
     words = ["compress", str(tiny), "--json", "--out", str(tiny.parent / "out")]
     done = subprocess.run(
         [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, stderr=theirs, timeout=200, check=True,
@@ -219,7 +219,8 @@ def test_train_follows_no_steps_and_compress_takes_its_network(tiny: Path, tmp_p
         assert (tmp_path / "b" / FILES[0]).read_bytes() == (tmp_path / "whole" / FILES[0]).read_bytes()
     assert json.loads(whole.stdout)["rows"][-1]["accuracy"] == json.loads(given.stdout)["rows"][-1]["accuracy"]
     alone = inside("compress", steps, "--out", tmp_path / "c")
-    assert alone.exit_code == 2 and "steps alone needs a network to start from" in alone.stderr
+    assert alone.exit_code == 2
+    assert "steps.toml: its steps need a network to start from: [network] and [train], or --network" in alone.stderr
 
 
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,3 +270,20 @@ def test_files_that_cannot_be_written_are_told_before_any_training(tiny: Path, m
 def test_the_version_and_the_completion() -> None:
     assert inside("--version").stdout == f"nncomp {__version__}\n"
     assert "--install-completion" in inside("--help").stdout
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["compress", "nothing"], ["train", "digits", "--bad"]])
+def test_output_that_nobody_takes_is_no_traceback(words: list[str], tmp_path: Path) -> None:
+    code = "from nncomp.cli import main; main()"
+    for redirection in (">&-", ">/dev/full", "| true", "2>&-"):
+        line = f"{sys.executable} -c '{code}' {' '.join(words)} {redirection}"
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=200)
+        assert "Traceback" not in done.stderr and "Exception" not in done.stderr, (redirection, done.stderr)
+
+
+def test_ctrl_c_while_it_starts_is_one_line() -> None:
+    code = "import nncomp.steps, sys; sys.modules['nncomp.cli.app'] = None\n"
+    code += "class Finder:\n def find_spec(*_): raise KeyboardInterrupt\nsys.meta_path.insert(0, Finder)\n"
+    words = [sys.executable, "-c", f"from nncomp.cli import main\n{code}main()"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=200)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "nncomp: stopped\n")

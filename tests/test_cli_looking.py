@@ -1,6 +1,10 @@
 """`report`, `predict` and `inspect`, as a user calls them."""
 
 import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +12,10 @@ import pytest
 from PIL import Image
 
 from nncomp.data import load_data
-from nncomp.files import save
+from nncomp.files import load, save
 from nncomp.network import MLP
 from nncomp.optim import Adam
+from nncomp.report import Report
 from nncomp.steps import FineTune, Prune, Quantize
 from tests.test_cli import inside, nncomp
 
@@ -24,6 +29,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     save(folder / "dense.safetensors", dense)
     save(folder / "small.safetensors", Quantize()(Prune(0.3)(dense, DIGITS), DIGITS))
     return folder / "dense.safetensors", folder / "small.safetensors"
+
+
+def replace_bias(network: MLP, value: float) -> MLP:
+    return network.with_layers(lambda layer: replace(layer, bias=np.full_like(layer.bias, value)))
 
 
 def test_report_compares_with_the_first(files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -85,8 +94,15 @@ def test_a_terminal_without_unicode_is_served(files: tuple[Path, Path], monkeypa
         (("report", "FOLDER"), "is not a network file: it is not a regular file"),
         (("report", "DENSE", "--data", "cifar"), "unknown data set 'cifar'; there are digits, mnist, fashion-mnist"),
         (("report", "DENSE", "--data", "mnist", "--folder", "FOLDER"), "it should hold mnist's IDX files"),
-        (("report", "DENSE", "--plot", "FOLDER/x.what"), "Format 'what' is not supported"),
-        (("report", "DENSE", "--plot", "FOLDER/none/x.png"), "No such file or directory"),
+        (("report", "DENSE", "--plot", "FOLDER/x.what"), "x.what: pictures end in .avif, "),
+        (("report", "DENSE", "--plot", "FOLDER/none/x.png"), "none/x.png: there is no folder "),
+        (("report", "DENSE", "--plot", "FOLDER"), "is a folder"),
+        (("report", "DENSE", "--plot", "PIPE"), "is a device or a pipe"),
+        (("report", "DENSE", "--data", "mnist", "--folder", "FOLDER"), "no train-images-idx3-ubyte or"),
+        (("report", "NAN"), "the network's outputs of shape (360, 10) hold nan at (0, "),
+        (("predict", "NAN", "SAMPLES"), "the network's outputs of shape (1, 10) hold nan at (0, "),
+        (("predict", "DENSE", "PIPE"), "told by the name's end"),
+        (("predict", "DENSE", "FOLDER"), "told by the name's end"),
         (("inspect", "none"), "No such file or directory: 'none'"),
         (("inspect", "TEXT"), "is not a network file"),
         (("predict", "TEXT", "TEXT"), "is not a network file"),
@@ -97,7 +113,11 @@ def test_a_terminal_without_unicode_is_served(files: tuple[Path, Path], monkeypa
 )
 def test_bad_input_is_one_line(files: tuple[Path, Path], tmp_path: Path, words: tuple[str, ...], message: str) -> None:
     (tmp_path / "TEXT").write_text("neither a network nor samples")
-    places = {"TEXT": tmp_path / "TEXT", "DENSE": files[0], "FOLDER": tmp_path}
+    os.mkfifo(tmp_path / "PIPE")
+    np.save(tmp_path / "SAMPLES.npy", np.ones((1, 64)))
+    save(tmp_path / "NAN", replace_bias(load(files[0]), np.nan))
+    places = {"TEXT": tmp_path / "TEXT", "DENSE": files[0], "PIPE": tmp_path / "PIPE", "FOLDER": tmp_path}
+    places |= {"NAN": tmp_path / "NAN", "SAMPLES": tmp_path / "SAMPLES.npy"}
     filled = []
     for word in words:
         for name, path in places.items():
@@ -106,3 +126,20 @@ def test_bad_input_is_one_line(files: tuple[Path, Path], tmp_path: Path, words: 
     done = inside(*filled)
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.output
     assert message in done.stderr and done.stderr.startswith("nncomp: ")
+
+
+def test_a_pipe_closed_early_ends_it_in_silence(files: tuple[Path, Path]) -> None:
+    code = "from nncomp.cli import main; main()"
+    line = f"{sys.executable} -c '{code}' inspect {files[0]} --json | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=200)
+    assert (done.returncode, done.stderr) == (141, "")
+    line = f"{sys.executable} -c '{code}' inspect {files[0]} >&-"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=200)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_picture_that_cannot_be_drawn_is_told_before_anything_is_measured(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Report, "of", lambda *_: pytest.fail("measured"))
+    assert "pictures end in" in inside("report", files[0], "--plot", "x.docx").stderr

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from nncomp.data import Data, Split
-from nncomp.files import save
+from nncomp.files import FileError, save
 from nncomp.network import MLP
 from nncomp.optim import Adam
 from nncomp.prune import cubic
 from nncomp.steps import Distill, FineTune, Prune, Quantize, stages
+from nncomp.steps.compress import step_names
 from nncomp.steps.recipe import Recipe, RecipeError
 from nncomp.steps.run import rehearse, run
 from tests.test_checkpoint import DATA, NETWORK, Stop, X
@@ -85,16 +86,16 @@ def test_steps_alone_start_from_the_network_given(tmp_path: Path) -> None:
     (name, first), (_, last) = run(given, DATA, tmp_path)
     assert (name, first) == ("Given", NETWORK) and last.fingerprint() == Quantize()(NETWORK, DATA).fingerprint()
     for call in (lambda r: next(run(r, DATA, tmp_path / "none")), lambda r: rehearse(r, DATA)):
-        with pytest.raises(RecipeError, match="steps alone needs a network to start from"):
+        with pytest.raises(RecipeError, match="its steps need a network to start from"):
             call(replace(given, network=None))
 
 
 MISTAKES: dict[str, tuple[Recipe, Data, str]] = {
-    "features": (replace(RECIPE, network=MLP.init([7, 3])), DATA, r"^train: inputs are floats \(batch, 7\)"),
-    "classes": (replace(RECIPE, network=MLP.init([6, 2])), DATA, "^train: labels from 0 to 2 in 2 classes"),
+    "features": (replace(RECIPE, network=MLP.init([7, 3])), DATA, r"^the network takes 7 features, and the data has 6"),
+    "classes": (replace(RECIPE, network=MLP.init([6, 2])), DATA, "^the network has 2 outputs, .* data has a class 2"),
     "one high label": (
         RECIPE, Data(Split(np.tile(X, (9, 1)), np.r_[np.zeros(150, int), 9, np.zeros(56, int)]), DATA.validation),
-        "^train: labels from 0 to 9 in 3 classes",
+        "^the network has 3 outputs, and the data has a class 9",
     ),
     "dropout": (
         replace(RECIPE, steps=(Quantize(during=FineTune(dropout=(0.1,))),)), DATA,
@@ -148,3 +149,18 @@ def test_a_teacher_in_a_file_counts_by_its_content(tmp_path: Path) -> None:
     next(run(recipes[1], DATA, tmp_path / "run"))
     with pytest.raises(RecipeError, match="another"):
         next(run(recipes[2], DATA, tmp_path / "run"))
+
+
+def test_a_stage_that_was_damaged_is_told_with_a_way_out(tmp_path: Path) -> None:
+    run_ = run(RECIPE, DATA, tmp_path)
+    next(run_)
+    (stage,) = tmp_path.glob("0-*.safetensors")
+    stage.write_bytes(stage.read_bytes()[:-1])
+    with pytest.raises(FileError, match="remove it, and the stage is done anew"):
+        next(run(RECIPE, DATA, tmp_path))
+
+
+def test_steps_of_one_kind_are_told_apart() -> None:
+    assert step_names([Quantize(), FineTune(), Quantize(), Quantize()]) == [
+        "Quantize", "FineTune", "Quantize 2", "Quantize 3",
+    ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Samples from arrays, tables and pictures; whatever holds none is one line."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,36 @@ def test_pictures_are_made_grey_and_square(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_samples(tmp_path / "large.png", 16), np.full((1, 16), 0.2), rtol=1e-6)
 
 
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    ink = np.zeros((4, 4, 4), np.uint8)
+    ink[1, 2, 3] = 255  # one black pixel, all else clear
+    for name, mode in (("x.png", "RGBA"), ("x.webp", "RGBA"), ("grey.png", "LA")):
+        Image.fromarray(ink, "RGBA").convert(mode).save(tmp_path / name, lossless=True)
+        expected = np.ones((4, 4), np.float32)
+        expected[1, 2] = 0
+        np.testing.assert_array_equal(read_samples(tmp_path / name, 16).reshape(4, 4), expected)
+
+
+def test_numbers_in_quotes_and_whole_zeros_and_ones(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('"0","1"\n"1","0"\n')
+    np.testing.assert_array_equal(read_samples(tmp_path / "x.csv", 2), [[0, 1], [1, 0]])
+
+
+def test_float64_for_a_network_of_float64(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([[0.1, 1e300]]))
+    np.testing.assert_array_equal(read_samples(tmp_path / "x.npy", 2, dtype=np.float64), [[0.1, 1e300]])
+    with pytest.raises(ValueError, match="sample 0 holds .* too large for float32"):
+        read_samples(tmp_path / "x.npy", 2)
+
+
+def test_a_pipe_or_a_folder_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.npy")
+    (tmp_path / "x.csv").mkdir()
+    for name in ("x.npy", "x.csv"):
+        with pytest.raises(ValueError, match="is no file to read samples from"):
+            read_samples(tmp_path / name, 4)
+
+
 def broken(folder: Path, name: str, content: bytes) -> Path:
     (folder / name).write_bytes(content)
     return folder / name
@@ -72,18 +103,24 @@ HUGE = (
     ("name", "content", "message"),
     [
         ("x.txt", b"1,2", "samples are .npy, .csv or a picture (.png"),
-        ("x", b"1,2", "not nameless"),
-        ("x.npy", b"", "is not an array of numbers"),
+        ("x", b"1,2", "samples are .npy, .csv or a picture"),
+        ("x.npy", b"", "is not an array: it starts with b''"),
+        ("x.npy", b"1.0 2.0 3.0", "is not an array: it starts with b'1.0 2.'"),
         ("x.npy", b"\x93NUMPY\x01\x00v\x00{'descr'", "is not an array of numbers"),
         ("x.npy", HUGE, "is not an array of numbers"),
         ("x.npy", b"PK\x05\x06" + bytes(18), "holds several arrays"),
-        ("x.csv", b"", "there are no numbers in it"),
-        ("x.csv", b"a,b\n", "there are no numbers in it"),
-        ("x.csv", b"1,2\n3\n", "is not a table of numbers"),
-        ("x.csv", b"1,2\n3,x\n", "is not a table of numbers"),
+        ("x.csv", b"", "there are no numbers with commas between in it"),
+        ("x.csv", b"a,b\n", "there are no numbers with commas between in it"),
+        ("x.csv", b"1,2\n3\n", "is not a table of numbers: line 2: 1 numbers, where line 1 has 2"),
+        ("x.csv", b"a,b\n\n1,2\n3,x\n", "is not a table of numbers: line 4: 'x' is no number"),
+        ("x.csv", b"0.5,O.5\n0.5,0.5\n", "line 1: 'O.5' is no number"),
+        ("x.csv", b"O.5,0.5\n0.5,0.5\n", "line 1: 'O.5' is no number"),
+        ("x.csv", b"0.5;0.5\n0.5;0.5\n", "there are no numbers with commas between"),
+        ("x.csv", b"0,16,3\n", "scaled as in training, and these are whole numbers up to 16"),
+        ("x.csv", b",".join([b"1e300"] * 16), "sample 0 holds NaN, infinity or a number too large for float32"),
         ("x.csv", b"\xff\xff", "is not a table of numbers"),
-        ("x.csv", b"1,2,3\n", "takes 16 features a sample, and this has shape (1, 3)"),
-        ("x.csv", b",".join([b"nan"] * 16), "sample 0 holds NaN or infinity"),
+        ("x.csv", b"1.0,2.0,3.0\n", "takes 16 features a sample, and this has shape (1, 3)"),
+        ("x.csv", b",".join([b"nan"] * 16), "sample 0 holds NaN"),
         ("x.png", b"", "is not a picture that can be read"),
         ("x.png", b"\x89PNG\r\n\x1a\n", "is not a picture that can be read"),
     ],
@@ -111,6 +148,10 @@ def test_a_picture_needs_a_square_network_and_a_modest_size(tmp_path: Path, monk
     monkeypatch.setattr("nncomp.samples.LARGEST_PICTURE", 15)
     with pytest.raises(ValueError, match="4 x 4 pixels are more than 15"):
         read_samples(tmp_path / "x.png", 16)
+    monkeypatch.undo()
+    Image.fromarray(PIXELS[0].astype(np.int32)).save(tmp_path / "wide.tif")
+    with pytest.raises(ValueError, match="wide.tif is not a picture that can be read: its pixels have 32 bits"):
+        read_samples(tmp_path / "wide.tif", 16)
     for suffix in (".npy", ".csv", IMAGES[0]):
         with pytest.raises(FileNotFoundError):
             read_samples(tmp_path / f"none{suffix}", 16)

@@ -236,3 +236,25 @@ def test_bad_settings_get_one_clear_error() -> None:
         train(MLP.init([4, 3]), data)
     with pytest.raises(ValueError, match="in 2 classes"):
         train(MLP.init([3, 2]), data)
+
+
+def test_a_training_that_diverges_in_its_last_update_is_told_too() -> None:
+    with pytest.raises(ValueError, match="diverged: NaN or infinite weights after update 1; try a smaller rate"):
+        steep = Supervised(lambda y, labels: (0.0, np.full_like(y, 1e3)))
+        train(MLP.init([3, 3]), blobs(), steep, SGD(3e38), epochs=1, batch=10_000)
+
+
+def test_values_are_judged_by_their_squared_error() -> None:
+    data, held = (Split(b.x, b.x[:, :1]) for b in (blobs(0, 30), blobs(1)))
+    scores = []
+
+    class Watch(Hook):
+        def after_epoch(self, epoch: int, network: MLP, loss: float) -> None:
+            scores.append(-float(np.mean((network.copied()(held.x) - held.y) ** 2)))
+
+    best = train(
+        MLP.init([3, 8, 1]), data, optimizer=SGD(0.5, momentum=0.9), epochs=200, batch=5, validation=held, patience=3,
+        hooks=[Watch()],
+    )  # fmt: skip
+    assert len(scores) == int(np.argmax(scores)) + 4
+    assert -float(np.mean((best(held.x) - held.y) ** 2)) == max(scores)

@@ -1,5 +1,6 @@
 """What all commands share: the program, its errors, its options, its progress bars."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,10 +18,26 @@ from nncomp.hooks import Hook
 from nncomp.network import MLP
 from nncomp.progress import Progress as TrainingProgress
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"max_content_width": 120},
+)
+
+
+def data_names() -> list[str]:
+    """What the shell offers after --data."""
+    return list(NAMES)
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-DataName = Annotated[str | None, typer.Option("--data", help=f"{', '.join(NAMES)}; else what the recipe says.")]
+DataName = Annotated[
+    str | None,
+    typer.Option(
+        "--data", help=f"{', '.join(NAMES)}; else what the recipe says.", metavar="NAME", autocompletion=data_names
+    ),
+]
 Folder = Annotated[
     Path | None,
     typer.Option(help="Where the IDX files of mnist and fashion-mnist lie; else NNCOMP_DATA, else downloaded once."),
@@ -49,6 +66,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def told(*args: Any, **kwargs: Any) -> None:
         try:
             function(*args, **kwargs)
+        except BrokenPipeError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print has no reader
+            raise typer.Exit(128 + 13) from error
         except (ValueError, OSError, MemoryError) as error:
             _end(str(error) or type(error).__name__, 2, error)
         except ImportError as error:
@@ -74,9 +94,10 @@ def resumable(folder: Path) -> Iterator[None]:
 
 
 def write(text: str) -> None:
-    """Print, whatever the terminal's encoding."""
-    encoding = sys.stdout.encoding or "utf-8"
-    typer.echo(text.encode(encoding, "replace").decode(encoding))
+    """Print, whatever the terminal's encoding, and even without one."""
+    if sys.stdout is not None:
+        encoding = sys.stdout.encoding or "utf-8"
+        typer.echo(text.encode(encoding, "replace").decode(encoding))
 
 
 class ProgressBar(Hook):

@@ -8,20 +8,27 @@ import numpy as np
 import typer
 from scipy.special import softmax
 
-from nncomp.cli.app import AsJson, Folder, command, write
+from nncomp.cli.app import AsJson, Folder, command, data_names, write
 from nncomp.data import NAMES, load_data
 from nncomp.files import load
 from nncomp.inspection import Inspection
-from nncomp.report import Report
+from nncomp.measure import outputs
+from nncomp.report import Report, check_plot
 from nncomp.samples import read_samples
 
-NetworkFile = Annotated[Path, typer.Argument(help="A network file.")]
+NetworkFile = Annotated[Path, typer.Argument(help="A network file.", metavar="NETWORK")]
 
 
 @command
 def report(
-    networks: Annotated[list[Path], typer.Argument(help="Network files; the first is what the others compare with.")],
-    data: Annotated[str, typer.Option(help=f"What to measure on: {', '.join(NAMES)}.")] = "digits",
+    networks: Annotated[
+        list[Path],
+        typer.Argument(help="Network files; the first is what the others compare with.", metavar="NETWORKS..."),
+    ],
+    data: Annotated[
+        str,
+        typer.Option(help=f"What to measure on: {', '.join(NAMES)}.", metavar="NAME", autocompletion=data_names),
+    ] = "digits",
     folder: Folder = None,
     plot: Annotated[Path | None, typer.Option(help="Draw size against error into this picture.")] = None,
     as_json: AsJson = False,
@@ -33,6 +40,8 @@ def report(
     For example: nncomp report dense/network.safetensors lenet/network.safetensors --data mnist --folder data
     """
     loaded = [(_name(path, networks), load(path)) for path in networks]
+    if plot is not None:
+        check_plot(plot)
     measured = Report.of(loaded, load_data(data, folder))
     if plot is not None:
         measured.plot(plot)
@@ -40,14 +49,14 @@ def report(
 
 
 def _name(path: Path, among: list[Path]) -> str:
-    """A file's name, or its folder's where files of one name are compared."""
+    """A file's name, or its whole path where files of one name are compared."""
     return path.stem if [p.stem for p in among].count(path.stem) == 1 else str(path)
 
 
 @command
 def predict(
     network: NetworkFile,
-    inputs: Annotated[list[Path], typer.Argument(help="Samples: .npy, .csv or pictures.")],
+    inputs: Annotated[list[Path], typer.Argument(help="Samples: .npy, .csv or pictures.", metavar="SAMPLES...")],
     invert: Annotated[
         bool, typer.Option("--invert", help="Dark on bright becomes bright on dark, as in MNIST.")
     ] = False,
@@ -64,9 +73,8 @@ def predict(
     loaded = load(network)
     rows: list[dict[str, Any]] = []
     for path in inputs:
-        x = read_samples(path, loaded.sizes[0], invert)
-        logits = np.concatenate([loaded(x[i : i + 1000]) for i in range(0, len(x), 1000)])
-        for i, p in enumerate(softmax(logits.astype(np.float64), axis=1)):
+        x = read_samples(path, loaded.sizes[0], invert, loaded.dtype)
+        for i, p in enumerate(softmax(outputs(loaded, x).astype(np.float64), axis=1)):
             rows.append({"file": str(path), "sample": i, "class": int(p.argmax()), "probability": float(p.max())})
     if as_json:
         write(json.dumps(rows, indent=1))

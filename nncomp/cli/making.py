@@ -11,11 +11,14 @@ from filelock import FileLock, Timeout
 from nncomp.cli.app import AsJson, DataName, Folder, ProgressBar, command, progress_bars, resumable, write
 from nncomp.data import load_data
 from nncomp.files import load, save, write_atomically
+from nncomp.files.atomic import check_replaceable
+from nncomp.files.atomic import replace as move
 from nncomp.report import Report
-from nncomp.steps.recipe import Recipe, presets
+from nncomp.steps.recipe import Recipe, RecipeError, presets
 from nncomp.steps.run import rehearse, run
 
-RecipeName = Annotated[str, typer.Argument(help=f"A recipe.toml, or a preset: {', '.join(presets())}.")]
+PRESETS = f"A recipe.toml, or a preset: {', '.join(presets())}."
+RecipeName = Annotated[str, typer.Argument(help=PRESETS, metavar="RECIPE", autocompletion=presets)]
 Seed = Annotated[int, typer.Option(help="Added to every seed of the recipe.")]
 Out = Annotated[Path, typer.Option(help="Folder for the network, the report and the picture.")]
 Start = Annotated[
@@ -37,7 +40,7 @@ def train(
 
     For example: nncomp train lenet-300-100 --folder data --out dense
     """
-    _make(replace(Recipe.load(recipe, seed), steps=()), data, folder, out, as_json)
+    _make(recipe, replace(Recipe.load(recipe, seed), steps=()), data, folder, out, as_json)
 
 
 @command
@@ -60,7 +63,7 @@ def compress(
     followed = Recipe.load(recipe, seed)
     if network is not None:
         followed = replace(followed, network=load(network), train=None)
-    _make(followed, data, folder, out, as_json)
+    _make(recipe, followed, data, folder, out, as_json)
 
 
 @command
@@ -70,25 +73,29 @@ def demo(out: Out = Path("nncomp-demo"), as_json: AsJson = False) -> None:
     Trains, prunes, quantizes and distills a network in under a minute; needs no files. Prints what each step did to
     size, accuracy and speed, and writes the compressed network, the report and a picture of size against error.
     """
-    _make(Recipe.load("digits"), None, None, out, as_json)
+    _make("digits", Recipe.load("digits"), None, None, out, as_json)
 
 
-def _make(recipe: Recipe, data_name: str | None, folder: Path | None, out: Path, as_json: bool) -> None:
+def _make(name: str, recipe: Recipe, data_name: str | None, folder: Path | None, out: Path, as_json: bool) -> None:
     data = load_data(data_name or recipe.data, folder)
     names = ("network.safetensors", "report.json", "size-error.png")
-    for name in names:
-        if (out / name).is_dir():
-            raise IsADirectoryError(f"{out / name} is a folder, and the file of that name goes there")
-    rehearse(recipe, data)
+    for result in names:
+        check_replaceable(out / result)
+    try:
+        rehearse(recipe, data)
+    except (RecipeError, MemoryError) as error:
+        raise RecipeError(f"{name}: {error}") from error
     kept = out / "unfinished"
     kept.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(kept / ".lock", timeout=0), resumable(kept), progress_bars() as progress:
             done = list(run(recipe, data, kept, lambda stage: (ProgressBar(progress, stage),)))
             report = Report.of(done, data)
-            save(out / names[0], done[-1][1])
-            write_atomically(out / names[1], (report.to_json() + "\n").encode())
-            report.plot(out / names[2])
+            save(kept / names[0], done[-1][1])
+            write_atomically(kept / names[1], (report.to_json() + "\n").encode())
+            report.plot(kept / names[2])
+            for result in names:
+                move(kept / result, out / result)
             shutil.rmtree(kept)
     except Timeout as error:
         raise ValueError(f"another run is at work in {out}") from error

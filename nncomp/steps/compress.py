@@ -25,6 +25,13 @@ def stages(
     network: MLP, steps: Sequence[CompressionStep], data: Data, hooks: Sequence[Hook] = ()
 ) -> Iterator[tuple[str, MLP]]:
     """The name of each step and the network after it, one at a time as they are done."""
-    for step in steps:
+    for name, step in zip(step_names(steps), steps):
         network = step(network, data.without_test(), hooks)
-        yield type(step).__name__, network
+        yield name, network
+
+
+def step_names(steps: Sequence[CompressionStep]) -> list[str]:
+    """What each step is, numbered from the second of a kind: Quantize, Distill, Quantize 2."""
+    kinds = [type(step).__name__ for step in steps]
+    counts = [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
+    return [kind if count == 1 else f"{kind} {count}" for kind, count in zip(kinds, counts)]

@@ -38,8 +38,10 @@ class Distill:
     def __post_init__(self) -> None:
         if (self.student is None) == (self.teacher is None):
             raise ValueError("give a student, or a teacher: the incoming network is the other")
-        if not (self.T > 0 and 0 <= self.alpha <= 1):
-            raise ValueError(f"T is positive and alpha between 0 and 1, not {self.T} and {self.alpha}")
+        if not self.T > 0:
+            raise ValueError(f"the temperature T is positive, not {self.T}")
+        if not 0 <= self.alpha <= 1:
+            raise ValueError(f"alpha is between 0 and 1, not {self.alpha}")
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         student, teacher = self.student or network, self.teacher or network

@@ -44,8 +44,10 @@ class Prune:
     def __post_init__(self) -> None:
         if not 0 <= self.sparsity <= 1:
             raise ValueError(f"a sparsity is between 0 and 1, not {self.sparsity}")
-        if not 0 < self.ramp <= 1 or self.interval < 1:
-            raise ValueError(f"the ramp is a fraction, the interval at least 1, not {self.ramp} and {self.interval}")
+        if not 0 < self.ramp <= 1:
+            raise ValueError(f"the ramp is a fraction of the training, above 0 and at most 1, not {self.ramp}")
+        if self.interval < 1:
+            raise ValueError(f"the interval is at least 1 update, not {self.interval}")
         if self.during is not None and self.during.patience is not None:
             raise ValueError("gradual pruning cannot stop early: the best network might not be pruned yet")
 

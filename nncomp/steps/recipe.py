@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any
 
 from nncomp import init, optim, prune
+from nncomp.data import NAMES
 from nncomp.fields import alternatives, annotations, brief, expected, items, plain
 from nncomp.files import kinds, load
 from nncomp.network import MLP
@@ -70,13 +71,13 @@ class Recipe:
         Quantize()
         """
         preset = files("nncomp") / "recipes" / f"{name}.toml"
-        source = Path(name) if Path(name).suffix == ".toml" else preset
+        source = Path(name) if Path(name).suffix.lower() == ".toml" else preset
         if not source.is_file():
-            raise RecipeError(f"{name}: no such recipe; name a .toml file or a preset: {', '.join(presets())}")
+            raise RecipeError(f"{str(name)!r}: no such recipe; name a .toml file or a preset: {', '.join(presets())}")
         if seed < 0:
             raise RecipeError(f"a seed is at least 0, not {seed}")
         try:
-            table = tomllib.loads(source.read_text(encoding="utf-8"))
+            table = tomllib.loads(source.read_text(encoding="utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise RecipeError(f"{name}: not TOML: {error}") from error
         except RecursionError as error:
@@ -108,8 +109,8 @@ class _Reader:
             raise RecipeError(f"{where}: needs [[steps]], a list of tables, or steps = [] for none")
         if ("network" in table) != ("train" in table):
             raise RecipeError(f"{where}: [network] and [train] come together: a fresh network has to be trained")
-        if not isinstance(table.get("data", ""), str):
-            raise RecipeError(f"{where}: data is the name of a data set, not {brief(table['data'])}")
+        if table.get("data", "digits") not in NAMES:
+            raise RecipeError(f"{where}: data is one of {', '.join(NAMES)}, not {brief(table['data'])}")
         steps = tuple(self.step(step, f"{where}: step {i}") for i, step in enumerate(table["steps"], 1))
         if "network" not in table:
             return Recipe(None, None, steps, table.get("data", "digits"))
@@ -119,7 +120,8 @@ class _Reader:
 
     def step(self, table: Any, where: str) -> CompressionStep:
         if not isinstance(table, dict) or not isinstance(name := table.get("step"), str) or name not in STEPS:
-            raise RecipeError(f"{where}: needs step = one of {', '.join(STEPS)}")
+            found = table.get("step", table) if isinstance(table, dict) else table
+            raise RecipeError(f"{where}: needs step = one of {', '.join(STEPS)}, not {brief(found)}")
         return self.made(STEPS[name], {k: v for k, v in table.items() if k != "step"}, f"{where} ({name})")
 
     def made(self, kind: Callable[..., Any], table: Any, where: str) -> Any:
@@ -170,6 +172,8 @@ class _Reader:
         if MLP in alternatives(hint):
             words = ["{ sizes = [inputs, ..., classes] }"] * bool(choices) + ["the path of a .safetensors file"]
         wanted = expected(hint, words, none='"none"')
+        if isinstance(value, dict) and "is" not in value and len(choices) > 1:
+            wanted += f', as in {{ is = "{words[0]}", ... }}'
         raise RecipeError(f"{where}: expected {wanted}, not {brief(value)}")
 
     def network(self, name: str, where: str) -> MLP:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from nncomp.data import Data, Split
-from nncomp.files import Checkpoint, load, save, write_atomically
+from nncomp.files import Checkpoint, FileError, load, save, write_atomically
 from nncomp.files.atomic import remove_partials
 from nncomp.fingerprint import fingerprint
 from nncomp.hooks import Hook
+from nncomp.measure import check_fit
 from nncomp.network import MLP
-from nncomp.steps.compress import CompressionStep
+from nncomp.steps.compress import CompressionStep, step_names
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.recipe import Recipe, RecipeError
 from nncomp.training import check_last_batch
@@ -46,7 +47,10 @@ def run(
             hooks = (*watch(name), Checkpoint(training, every))
             save(kept, step(network, data.without_test(), hooks))
         training.unlink(missing_ok=True)
-        network = load(kept)
+        try:
+            network = load(kept)
+        except FileError as error:
+            raise FileError(f"{error}; remove it, and the stage is done anew") from error
         yield name, network
 
 
@@ -54,6 +58,10 @@ def rehearse(recipe: Recipe, data: Data) -> None:
     """Follow the recipe on a few samples, one epoch a training: a RecipeError now for what would fail after hours."""
     few = Data(_few(data.train), _few(data.validation))
     network = _started(recipe)
+    try:
+        check_fit(network, data.train, data.name)
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
     for i, (name, step) in enumerate(_stages(recipe), recipe.train is None):
         try:
             network = _hasty(step, len(few.train))(network, few)
@@ -66,13 +74,13 @@ def rehearse(recipe: Recipe, data: Data) -> None:
 
 def _started(recipe: Recipe) -> MLP:
     if recipe.network is None:
-        raise RecipeError("a recipe of steps alone needs a network to start from")
+        raise RecipeError("its steps need a network to start from: [network] and [train], or --network FILE")
     return recipe.network
 
 
 def _stages(recipe: Recipe) -> list[tuple[str, CompressionStep]]:
     first: list[tuple[str, CompressionStep]] = [("Train", recipe.train)] if recipe.train is not None else []
-    return [*first, *((type(step).__name__, step) for step in recipe.steps)]
+    return [*first, *zip(step_names(recipe.steps), recipe.steps)]
 
 
 def _claim(path: Path, key: str) -> None:
