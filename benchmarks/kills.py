@@ -106,10 +106,10 @@ def compressed(folder: Path, said: int) -> None:
         load(stage)
 
 
-# What to do, what to look at after a kill, and the longest it may work: a share of the time it takes undisturbed. A
-# quarter gives many kills a run; what compress does after the last stage is done anew each time, so it may take all.
+# What to do, what to look at after a kill, and the longest it may work: a share of the time it takes undisturbed. Small
+# ones give many kills a run; what compress does after the last stage is done anew each time, so it may take all.
 KINDS: dict[str, tuple[Callable[[Path], None], Callable[[Path, int], None], float]] = {
-    "write": (write, wrote, 0.25),
+    "write": (write, wrote, 0.05),
     "train": (train, trained, 0.25),
     "compress": (compress, compressed, 1.0),
 }

@@ -23,7 +23,7 @@ NetworkFile = Annotated[Path, typer.Argument(help="A network file.", metavar="NE
 def report(
     networks: Annotated[
         list[Path],
-        typer.Argument(help="Network files; the first is what the others compare with.", metavar="NETWORKS..."),
+        typer.Argument(help="Network files; the first is what the others compare with.", metavar="NETWORKS"),
     ],
     data: Annotated[
         str,
@@ -56,7 +56,7 @@ def _name(path: Path, among: list[Path]) -> str:
 @command
 def predict(
     network: NetworkFile,
-    inputs: Annotated[list[Path], typer.Argument(help="Samples: .npy, .csv or pictures.", metavar="SAMPLES...")],
+    inputs: Annotated[list[Path], typer.Argument(help="Samples: .npy, .csv or pictures.", metavar="SAMPLES")],
     invert: Annotated[
         bool, typer.Option("--invert", help="Dark on bright becomes bright on dark, as in MNIST.")
     ] = False,
