@@ -43,6 +43,10 @@ from .interchange import to_numpy as to_numpy
 from .interchange import to_sklearn as to_sklearn
 from .interchange import to_state_dict as to_state_dict
 from .layer import Linear as Linear
+from .learning_rate import Constant as Constant
+from .learning_rate import Cosine as Cosine
+from .learning_rate import OneCycle as OneCycle
+from .learning_rate import Step as Step
 from .network import MLP as MLP
 from .network import backward as backward
 from .network import forward as forward
@@ -51,10 +55,6 @@ from .objective import Supervised as Supervised
 from .optim import SGD as SGD
 from .optim import Adam as Adam
 from .optim import AdamW as AdamW
-from .optim import Constant as Constant
-from .optim import Cosine as Cosine
-from .optim import OneCycle as OneCycle
-from .optim import Step as Step
 from .quantize import Dynamic as Dynamic
 from .quantize import Percentile as Percentile
 from .report import Report as Report

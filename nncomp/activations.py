@@ -27,7 +27,11 @@ class Activation:
 
 @dataclass(frozen=True)
 class Identity(Activation):
-    """f(z) = z, as for logits."""
+    """f(z) = z, as for logits.
+
+    >>> Identity()(np.array([-1.0, 2.0]))
+    array([-1.,  2.])
+    """
 
     def forward(self, z: np.ndarray) -> np.ndarray:
         return z
@@ -53,7 +57,11 @@ class ReLU(Activation):
 
 @dataclass(frozen=True)
 class LeakyReLU(Activation):
-    """f(z) = z for z > 0, else `slope` z; the derivative at 0 is `slope` (Maas et al. 2013)."""
+    """f(z) = z for z > 0, else `slope` z; the derivative at 0 is `slope` (Maas et al. 2013).
+
+    >>> LeakyReLU(0.1)(np.array([-1.0, 2.0]))
+    array([-0.1,  2. ])
+    """
 
     slope: float = 0.01
 
@@ -66,7 +74,11 @@ class LeakyReLU(Activation):
 
 @dataclass(frozen=True)
 class Tanh(Activation):
-    """f(z) = tanh z, f' = 1 - a^2."""
+    """f(z) = tanh z, f' = 1 - a^2.
+
+    >>> Tanh()(np.array([-1.0, 2.0])).round(4)
+    array([-0.7616,  0.964 ])
+    """
 
     def forward(self, z: np.ndarray) -> np.ndarray:
         return np.tanh(z)
@@ -77,7 +89,11 @@ class Tanh(Activation):
 
 @dataclass(frozen=True)
 class Sigmoid(Activation):
-    """f(z) = 1 / (1 + exp(-z)), f' = a (1 - a)."""
+    """f(z) = 1 / (1 + exp(-z)), f' = a (1 - a).
+
+    >>> Sigmoid()(np.array([-1.0, 2.0])).round(4)
+    array([0.2689, 0.8808])
+    """
 
     def forward(self, z: np.ndarray) -> np.ndarray:
         return expit(z)
@@ -88,7 +104,11 @@ class Sigmoid(Activation):
 
 @dataclass(frozen=True)
 class SiLU(Activation):
-    """f(z) = z s(z) with s the sigmoid, f' = s (1 + z (1 - s)) (Elfwing et al. 2018)."""
+    """f(z) = z s(z) with s the sigmoid, f' = s (1 + z (1 - s)) (Elfwing et al. 2018).
+
+    >>> SiLU()(np.array([-1.0, 2.0])).round(4)
+    array([-0.2689,  1.7616])
+    """
 
     def forward(self, z: np.ndarray) -> np.ndarray:
         return z * expit(z)
@@ -105,7 +125,11 @@ def within_100(z: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class GELU(Activation):
-    """f(z) = z P(z) with P the normal distribution function, f' = P + z p (Hendrycks & Gimpel 2016)."""
+    """f(z) = z P(z) with P the normal distribution function, f' = P + z p (Hendrycks & Gimpel 2016).
+
+    >>> GELU()(np.array([-1.0, 2.0])).round(4)
+    array([-0.1587,  1.9545])
+    """
 
     def forward(self, z: np.ndarray) -> np.ndarray:
         return z * ndtr(z)
@@ -121,6 +145,9 @@ class GELUTanh(Activation):
     """f(z) = z/2 (1 + tanh u), u = sqrt(2/pi) (z + 0.044715 z^3): the paper's approximation of GELU.
 
     Computed as z s(2u) with s the sigmoid, the same function without the cancellation of 1 + tanh u at negative u.
+
+    >>> GELUTanh()(np.array([-1.0, 2.0])).round(4)
+    array([-0.1588,  1.9546])
     """
 
     def forward(self, z: np.ndarray) -> np.ndarray:
@@ -139,7 +166,11 @@ class GELUTanh(Activation):
 
 @dataclass(frozen=True)
 class Softmax(Activation):
-    """a_i = exp z_i / sum_j exp z_j, dz = a (da - sum_j a_j da_j)."""
+    """a_i = exp z_i / sum_j exp z_j, dz = a (da - sum_j a_j da_j).
+
+    >>> Softmax()(np.array([-1.0, 2.0])).round(4)
+    array([0.0474, 0.9526])
+    """
 
     def forward(self, z: np.ndarray) -> np.ndarray:
         return softmax(z, axis=-1)
@@ -150,7 +181,11 @@ class Softmax(Activation):
 
 @dataclass(frozen=True)
 class LogSoftmax(Activation):
-    """a_i = z_i - log sum_j exp z_j, dz = da - exp(a) sum_j da_j."""
+    """a_i = z_i - log sum_j exp z_j, dz = da - exp(a) sum_j da_j.
+
+    >>> LogSoftmax()(np.array([-1.0, 2.0])).round(4)
+    array([-3.0486, -0.0486])
+    """
 
     def forward(self, z: np.ndarray) -> np.ndarray:
         return log_softmax(z, axis=-1)

@@ -15,7 +15,12 @@ from nncomp.idx import read_idx
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Samples `x (n, features)` in float32 and integer labels `y (n,)`."""
+    """Samples `x (n, features)` in float32 and integer labels `y (n,)`.
+
+    >>> split = Split(np.zeros((3, 2), np.float32), np.array([0, 1, 0]))
+    >>> len(split), split.x.shape
+    (3, (3, 2))
+    """
 
     x: np.ndarray
     y: np.ndarray

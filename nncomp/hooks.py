@@ -13,6 +13,15 @@ class Hook:
     """Called by `train` with its own working copy of the network, the arrays of whose `params` may be changed in place.
 
     `t` counts updates from 1 to the `total` that `before_training` announced.
+
+    >>> from nncomp import Split, train
+    >>> class Told(Hook):
+    ...     def after_epoch(self, epoch, network, loss):
+    ...         print(epoch, network.sizes)
+    >>> data = Split(np.eye(2, dtype=np.float32), np.array([0, 1]))
+    >>> _ = train(MLP.init([2, 2]), data, epochs=2, hooks=[Told()])
+    1 [2, 2]
+    2 [2, 2]
     """
 
     def before_training(self, total: int, network: MLP) -> None:
@@ -43,7 +52,13 @@ class Hook:
 
 @dataclass(frozen=True)
 class ClipGradients(Hook):
-    """Scale all gradients by `limit / |g|` where their joint norm |g| exceeds `limit` (Pascanu et al. 2013, alg. 1)."""
+    """Scale all gradients by `limit / |g|` where their joint norm |g| exceeds `limit` (Pascanu et al. 2013, alg. 1).
+
+    >>> gradients = [(np.array([3.0, 4.0]),)]
+    >>> ClipGradients(1.0).after_backward(1, MLP.init([1, 1]), gradients)
+    >>> gradients[0][0].round(12)
+    array([0.6, 0.8])
+    """
 
     limit: float
 
@@ -65,6 +80,13 @@ class MaxNorm(Hook):
     """Scale each row of a weight back to the norm `limit` where it exceeds it (Srivastava et al. 2014, 5.1).
 
     Quantized weights, of which the scales alone are trained, are left as they are.
+
+    >>> from nncomp.layer import Linear
+    >>> network = MLP((Linear(Dense(np.array([[3.0, 4.0], [0.0, 0.5]])), np.zeros(2)),))
+    >>> MaxNorm(1.0).after_update(1, network)
+    >>> network.layers[0].weight.dense()
+    array([[0.6, 0.8],
+           [0. , 0.5]])
     """
 
     limit: float

@@ -38,7 +38,12 @@ class LayerSaved(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """`a = activation(norm(x W.T + bias))`, with x first laid on the `input` quantizer's grid if there is one."""
+    """`a = activation(norm(x W.T + bias))`, with x first laid on the `input` quantizer's grid if there is one.
+
+    >>> layer = Linear(Dense(np.array([[1.0, -1.0]])), np.array([0.5]))
+    >>> layer(np.array([[3.0, 2.0]]))
+    array([[1.5]])
+    """
 
     weight: Weight
     bias: np.ndarray

@@ -20,6 +20,9 @@ class Cost:
     `parameters`: entries of the weight matrices and biases, kept or not. `nonzeros`: of them, those that are not 0.
     `stored`: bytes of everything the file holds. `resident`: bytes in memory to run, with what layers prepare.
     `multiply_adds`: with kept weights, for one sample.
+
+    >>> (Cost(parameters=100, stored=50) + Cost(parameters=100, stored=150)).bits_per_weight
+    8.0
     """
 
     parameters: int = 0
@@ -54,12 +57,20 @@ def layer_cost(layer: Linear) -> Cost:
 
 
 def network_cost(network: MLP) -> Cost:
-    """The sum over the layers."""
+    """The sum over the layers.
+
+    >>> network_cost(MLP.init([3, 4, 2])).multiply_adds
+    20
+    """
     return sum((layer_cost(layer) for layer in network.layers), Cost())
 
 
 def outputs(network: MLP, x: np.ndarray, batch: int = 1000) -> np.ndarray:
-    """The network's outputs, computed `batch` samples at a time; a ValueError where they are NaN or infinite."""
+    """The network's outputs, computed `batch` samples at a time; a ValueError where they are NaN or infinite.
+
+    >>> outputs(MLP.init([3, 2]), np.zeros((4, 3), np.float32)).shape
+    (4, 2)
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         y = np.concatenate([network(x[i : i + batch]) for i in range(0, len(x), batch)])
     check_finite("the network's outputs", y)
@@ -67,12 +78,20 @@ def outputs(network: MLP, x: np.ndarray, batch: int = 1000) -> np.ndarray:
 
 
 def predictions(network: MLP, x: np.ndarray) -> np.ndarray:
-    """The class of the largest output for each sample."""
+    """The class of the largest output for each sample.
+
+    >>> predictions(MLP.init([3, 2]), np.zeros((4, 3), np.float32))
+    array([0, 0, 0, 0])
+    """
     return outputs(network, x).argmax(axis=1)
 
 
 def accuracy(network: MLP, split: Split) -> float:
-    """The fraction of samples classified as labelled; a ValueError unless the labels are integers (n,)."""
+    """The fraction of samples classified as labelled; a ValueError unless the labels are integers (n,).
+
+    >>> accuracy(MLP.init([3, 2]), Split(np.zeros((4, 3), np.float32), np.array([0, 0, 0, 1])))
+    0.75
+    """
     check_labelled(split)
     return float(np.mean(predictions(network, split.x) == split.y))
 
@@ -105,12 +124,21 @@ def check_labelled(split: Split) -> None:
 
 
 def agreement(a: MLP, b: MLP, x: np.ndarray) -> float:
-    """The fraction of samples that two networks put in the same class, right or wrong."""
+    """The fraction of samples that two networks put in the same class, right or wrong.
+
+    >>> a = MLP.init([3, 2])
+    >>> agreement(a, a, np.ones((4, 3), np.float32))
+    1.0
+    """
     return float(np.mean(predictions(a, x) == predictions(b, x)))
 
 
 def latency(network: MLP, batch: int, runs: int = 30) -> float:
-    """Median seconds of a call on `batch` samples of noise, on one thread, after a call that compiles and prepares."""
+    """Median seconds of a call on `batch` samples of noise, on one thread, after a call that compiles and prepares.
+
+    >>> latency(MLP.init([3, 2]), batch=1, runs=3) > 0
+    True
+    """
     x = np.random.default_rng(0).random((batch, network.sizes[0])).astype(network.dtype)
     network(x)
     seconds = []
@@ -123,7 +151,11 @@ def latency(network: MLP, batch: int, runs: int = 30) -> float:
 
 
 def form(weight: Weight) -> str:
-    """How a weight is kept, in words: `dense float32`, `sparse int8`, ..."""
+    """How a weight is kept, in words: `dense float32`, `sparse int8`, ...
+
+    >>> form(MLP.init([3, 2]).layers[0].weight)
+    'dense float32'
+    """
     if isinstance(weight, Quantized):
         layout = "dense" if isinstance(weight.codes, np.ndarray) else "sparse"
         return f"{layout} {'' if weight.grid.format.signed else 'u'}int{weight.grid.format.bits}"

@@ -122,6 +122,11 @@ def forward(
     """The outputs and the tape, one entry a layer; `tape[i].a` is the output of layer i.
 
     `dropout`: the rate at which the inputs of each layer are dropped, drawn from `rng`; none if empty.
+
+    >>> network = MLP.init([3, 4, 2])
+    >>> y, tape = forward(network, np.ones((5, 3), np.float32))
+    >>> y.shape, [saved.a.shape for saved in tape]
+    ((5, 2), [(5, 4), (5, 2)])
     """
     x = network.check(x)
     rates = list(dropout) or [0.0] * len(network.layers)
@@ -138,6 +143,11 @@ def backward(network: MLP, tape: list[LayerSaved], gradients: Mapping[int, np.nd
     """Gradients at `network.params`, given those at the outputs of any of the layers.
 
     `gradients[i]` is the loss's gradient at the output of layer i; the last layer's is `gradients[len(layers) - 1]`.
+
+    >>> network = MLP.init([3, 4, 2])
+    >>> y, tape = forward(network, np.ones((5, 3), np.float32))
+    >>> [[g.shape for g in layer] for layer in backward(network, tape, {1: np.ones_like(y)})]
+    [[(4, 3), (4,)], [(2, 4), (2,)]]
     """
     for i, gradient in gradients.items():
         if 0 <= i < len(tape) and gradient.shape != tape[i].a.shape:

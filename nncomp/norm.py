@@ -21,6 +21,11 @@ class BatchNorm:
 
     In training, mean and (biased) variance are the batch's, and `track` moves the running ones towards them by
     `momentum`, the variance unbiased as in PyTorch. Afterwards the running ones are used, and `affine` folds them away.
+
+    >>> norm = BatchNorm.init(1, np.float64)
+    >>> norm.forward(np.array([[1.0], [3.0]]))[0].round(3)
+    array([[-1.],
+           [ 1.]])
     """
 
     gamma: np.ndarray

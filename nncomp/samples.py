@@ -22,6 +22,12 @@ def read_samples(
     made grey and, if it is no square of `features` pixels, scaled to one. Bytes are pixels and are divided by 255;
     floats stay as they are; other whole numbers are refused, as nobody knows their scale. `invert`: 1 - x, dark on
     bright becomes bright on dark.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "samples.csv"
+    >>> np.savetxt(file, [[0.5, 1.0]], delimiter=",")
+    >>> read_samples(file, features=2)
+    array([[0.5, 1. ]], dtype=float32)
     """
     path = Path(path)
     suffix = path.suffix.lower()

@@ -9,10 +9,11 @@ from threadpoolctl import threadpool_limits
 
 from nncomp.data import Split
 from nncomp.hooks import Hook
+from nncomp.learning_rate import Constant, Schedule
 from nncomp.measure import score
 from nncomp.network import MLP, backward, forward
 from nncomp.objective import Batch, Objective, Supervised
-from nncomp.optim import Adam, Constant, Optimizer, Schedule
+from nncomp.optim import Adam, Optimizer
 from nncomp.progress import Progress
 
 

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from nncomp.data import Data, Split
 from nncomp.files import Checkpoint, FileError, from_bytes, to_bytes
 from nncomp.hooks import ClipGradients, Hook, MaxNorm
+from nncomp.learning_rate import Cosine
 from nncomp.losses import cross_entropy
 from nncomp.network import MLP
 from nncomp.objective import Supervised
-from nncomp.optim import SGD, Adam, AdamW, Cosine
+from nncomp.optim import SGD, Adam, AdamW
 from nncomp.prune import cubic
 from nncomp.steps import Distill, FineTune, Prune, Quantize
 from nncomp.training import train

@@ -9,9 +9,10 @@ import pytest
 
 from nncomp.formats import Grid, PerGroup, PerRow, PerTensor, Uniform
 from nncomp.layer import Linear
+from nncomp.learning_rate import Constant, Cosine, OneCycle, Step
 from nncomp.network import MLP
 from nncomp.norm import BatchNorm
-from nncomp.optim import SGD, Adam, AdamW, Constant, Cosine, OneCycle, Step
+from nncomp.optim import SGD, Adam, AdamW
 from nncomp.transforms import Masked
 from nncomp.weights import Dense, Latent, Quantized, Sparse
 from tests import test_activations

@@ -1,10 +1,12 @@
 """The house: light to enter, one way to each name, imports that only go down."""
 
 import ast
+import inspect
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
@@ -101,3 +103,25 @@ def test_imports_only_go_down() -> None:
 def test_files_are_small() -> None:
     lines = {p: p.read_text().count("\n") for p in ROOT.rglob("*.py")}
     assert {str(p): n for p, n in lines.items() if n > 200} == {}
+
+
+def public() -> list[tuple[str, object]]:
+    """Every public function and class: what nncomp names, and what the modules that it names do."""
+    found: dict[str, object] = {}
+    for name in NAMES:
+        value = getattr(nncomp, name)
+        parts = vars(value) if inspect.ismodule(value) else {name: value}
+        found |= {f"{name}.{part}": o for part, o in parts.items() if not part.startswith(("_", "check_"))}
+    return [(name, o) for name, o in found.items() if inspect.isfunction(o) or inspect.isclass(o)]
+
+
+@pytest.mark.parametrize(("name", "thing"), public(), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_public_name_is_documented_with_an_example(name: str, thing: object) -> None:
+    if not getattr(thing, "__module__", "").startswith("nncomp") or getattr(thing, "_is_protocol", False):
+        pytest.skip("another's, or a protocol, of which there is no example but what keeps it")
+    texts = [inspect.getdoc(thing) or ""]
+    if inspect.isclass(thing):
+        methods = (m for m in vars(thing).values() if isinstance(m, FunctionType | classmethod | property))
+        texts += [inspect.getdoc(method) or "" for method in methods]
+    exempt = inspect.isclass(thing) and issubclass(thing, Exception)
+    assert texts[0] and (exempt or any(">>>" in text for text in texts)), name

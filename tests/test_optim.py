@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.optim import SGD, Adam, AdamW, Constant, Cosine, OneCycle, Optimizer, Step
+from nncomp.learning_rate import Constant, Cosine, OneCycle, Step
+from nncomp.optim import SGD, Adam, AdamW, Optimizer
 from tests.strategies.weights import seeds
 
 

@@ -11,10 +11,11 @@ from nncomp.data import Split
 from nncomp.formats import Uniform
 from nncomp.hooks import ClipGradients, Hook, MaxNorm
 from nncomp.layer import Linear
+from nncomp.learning_rate import Cosine
 from nncomp.losses import squared_error
 from nncomp.network import MLP
 from nncomp.objective import Batch, Supervised
-from nncomp.optim import SGD, Adam, Cosine
+from nncomp.optim import SGD, Adam
 from nncomp.quantize import round_to_nearest
 from nncomp.training import train
 from nncomp.transforms import FakeQuantize

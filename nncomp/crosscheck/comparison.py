@@ -12,7 +12,14 @@ Outcome = tuple[np.ndarray, ...] | Exception
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Failure:
-    """A case that the two disagree on: why, its arguments, and what each made of them, arrays or an exception."""
+    """A case that the two disagree on: why, its arguments, and what each made of them, arrays or an exception.
+
+    >>> Failure("values differ", (np.array([0.5]),), (np.array([1.0]),), (np.array([0.0]),))
+    values differ
+    argument    array([0.5])
+    theirs      array([1.])
+    ours        array([0.])
+    """
 
     reason: str
     case: Case
@@ -34,6 +41,11 @@ class Comparison:
     two disagree on; `refused`: of them, those in which both raised, which is agreement. `elements`: outputs compared;
     `exact`: of them, those equal bit for bit, any NaN to any NaN; `zeros`: those that differ in the sign of zero alone,
     a difference of 0. `largest`: the largest difference. `failure`: the smallest failing input, if there is one.
+
+    >>> Comparison(0, "ulp", cases=2, elements=8, exact=8) + Comparison(0, "ulp", cases=1, elements=2, exact=2)
+    agree on 3 of 3 cases, both refuse 0
+    10 elements: 10 equal bit for bit, 0 but for the sign of zero
+    largest difference: 0 ulp, 0 allowed
     """
 
     tolerance: float

@@ -20,7 +20,11 @@ class FileError(ValueError):
 
 
 def to_bytes(network: MLP) -> bytes:
-    """The content of the file that holds `network`."""
+    """The content of the file that holds `network`.
+
+    >>> to_bytes(MLP.init([2, 1])) == to_bytes(MLP.init([2, 1]))
+    True
+    """
     arrays: dict[str, np.ndarray] = {}
     header = {"version": VERSION, "network": to_tree(network, arrays)}
     return pack(arrays, {"nncomp": json.dumps(header, separators=(",", ":"))})
@@ -40,7 +44,14 @@ def save(path: str | Path, network: MLP) -> int:
 
 
 def load(path: str | Path) -> MLP:
-    """The network in a file, bit for bit as it was saved; a FileError for anything that is not one."""
+    """The network in a file, bit for bit as it was saved; a FileError for anything that is not one.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "network.safetensors"
+    >>> _ = save(file, MLP.init([2, 1], seed=3))
+    >>> load(file).fingerprint() == MLP.init([2, 1], seed=3).fingerprint()
+    True
+    """
     try:
         return _network(*unpack_file(path))
     except ValueError as error:

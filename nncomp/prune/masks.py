@@ -10,7 +10,11 @@ import numpy as np
 
 
 def pruned_count(n: int, sparsity: float) -> int:
-    """How many of n go: `round(sparsity n)`; a ValueError unless 0 <= sparsity <= 1."""
+    """How many of n go: `round(sparsity n)`; a ValueError unless 0 <= sparsity <= 1.
+
+    >>> pruned_count(10, 0.25)
+    2
+    """
     if not 0 <= sparsity <= 1:
         raise ValueError(f"a sparsity is between 0 and 1, not {sparsity}")
     return round(sparsity * n)

@@ -10,7 +10,12 @@ from nncomp.quantize.ranges import Range, minmax
 def fit_grid(
     x: np.ndarray, format: Uniform, per: Granularity, ranges: Range = minmax, kept: np.ndarray | None = None
 ) -> Grid:
-    """The grid of `format` that covers the range of `x (rows, columns)`, or of what is `kept` of it."""
+    """The grid of `format` that covers the range of `x (rows, columns)`, or of what is `kept` of it.
+
+    >>> from nncomp.formats import PerRow, Uniform
+    >>> fit_grid(np.array([[-1.27, 0.5]]), Uniform(), PerRow()).scale
+    array([[0.01]])
+    """
     return format.grid(*ranges(x, per, kept), group=per.group)
 
 

@@ -6,10 +6,11 @@ from functools import partial
 
 from nncomp.data import Data
 from nncomp.hooks import Hook
+from nncomp.learning_rate import OneCycle, Schedule
 from nncomp.losses import by_targets
 from nncomp.network import MLP
 from nncomp.objective import Objective, Supervised
-from nncomp.optim import Adam, OneCycle, Optimizer, Schedule
+from nncomp.optim import Adam, Optimizer
 from nncomp.shown import shown
 from nncomp.training import train
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from nncomp import init, optim, prune
+from nncomp import init, learning_rate, optim, prune
 from nncomp.data import NAMES
 from nncomp.fields import alternatives, annotations, brief, expected, items, plain
 from nncomp.files import kinds, load
@@ -26,7 +26,7 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
     "init.activation": kinds.ACTIVATIONS,
     "init.init": (init.he, init.glorot),
     "FineTune.optimizer": (optim.SGD, optim.Adam, optim.AdamW),
-    "FineTune.schedule": (optim.Constant, optim.Step, optim.Cosine, optim.OneCycle),
+    "FineTune.schedule": (learning_rate.Constant, learning_rate.Step, learning_rate.Cosine, learning_rate.OneCycle),
     "Prune.scores": (prune.magnitude, prune.row_l1),
     "Prune.scope": (prune.keep_globally, prune.keep_each),
     "Prune.schedule": (prune.constant, prune.cubic),

@@ -33,6 +33,12 @@ def run(
     where it was, in the middle of a training too, and ends with the same bytes as if it had never stopped. A training
     is written every so many seconds. `watch` gives the hooks that may look on, by the name of the stage. A folder that
     holds another run raises a RecipeError; only one run at a time may work in it.
+
+    >>> import tempfile
+    >>> from nncomp.data import load_data
+    >>> recipe = Recipe(MLP.init([64, 10]), FineTune(epochs=1), ())
+    >>> [name for name, _ in run(recipe, load_data("digits"), tempfile.mkdtemp())]
+    ['Train']
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

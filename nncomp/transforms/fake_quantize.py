@@ -21,6 +21,10 @@ class FakeQuantize:
     where encoding does not saturate, 0 where it does. It is the true derivative of the surrogate `w + r` inside and of
     a constant outside, with the rounding residue `r = w' - w` and the grid held constant. `mask`: True where a weight
     is kept; the others are 0, get no gradient, and are absent from the stored codes.
+
+    >>> transform = FakeQuantize(Uniform(bits=2))
+    >>> transform.forward((), np.array([[0.2, -1.0, 0.4]]))[0]
+    array([[ 0., -1.,  0.]])
     """
 
     format: Uniform = Uniform()

@@ -11,7 +11,11 @@ from nncomp.weights.protocol import check_mask
 
 @dataclass(frozen=True, eq=False)
 class Masked:
-    """`w' = mask * w`, `dw = mask * g`: pruned weights are 0 and get no gradient; ships as `Sparse`."""
+    """`w' = mask * w`, `dw = mask * g`: pruned weights are 0 and get no gradient; ships as `Sparse`.
+
+    >>> Masked(np.array([[True, False]])).forward((), np.array([[3.0, 4.0]]))[0]
+    array([[3., 0.]])
+    """
 
     mask: np.ndarray
 

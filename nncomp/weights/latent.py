@@ -31,7 +31,13 @@ class Transform(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Latent:
-    """`W = transform.forward(p, w)`. Its gradient is at p and w; `store` turns it into the form that ships."""
+    """`W = transform.forward(p, w)`. Its gradient is at p and w; `store` turns it into the form that ships.
+
+    >>> from nncomp.transforms import Masked
+    >>> weight = Latent.of(Masked(np.array([[True, False]])), np.array([[3.0, 4.0]]))
+    >>> weight.dense(), type(weight.store()).__name__
+    (array([[3., 0.]]), 'Sparse')
+    """
 
     transform: Transform
     p: tuple[np.ndarray, ...]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nncomp.optim import SGD, Adam, AdamW, Constant, Cosine, Optimizer, Schedule, Step
+from nncomp.learning_rate import Constant, Cosine, Schedule, Step
+from nncomp.optim import SGD, Adam, AdamW, Optimizer
 
 torch = pytest.importorskip("torch")
 
