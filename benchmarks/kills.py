@@ -132,20 +132,19 @@ def undisturbed(kind: str) -> tuple[bytes, float]:
         return (Path(name) / "result").read_bytes(), time.perf_counter() - began
 
 
-def killed(kind: str, seed: int, expected: bytes, seconds: float) -> dict[str, Any]:
-    """One run of `kind`, killed after random times until it ends by itself; an AssertionError if anything was lost."""
-    _, look, share = KINDS[kind]
+def killed(kind: str, seed: int, expected: bytes, longest: float) -> dict[str, Any]:
+    """One run of `kind`, killed after up to `longest` seconds until it ends by itself; an AssertionError if it lost."""
     rng, kills = random.Random(f"{kind} {seed}"), 0
     with tempfile.TemporaryDirectory() as name:
         while True:
             process = start(kind, Path(name))
             try:
-                said, _ = process.communicate(timeout=rng.uniform(0, share * seconds))
+                said, _ = process.communicate(timeout=rng.uniform(0, longest))
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 said, _ = process.communicate()
             numbers = [int(word) for word in said.splitlines() if word.isdigit()]
-            look(Path(name), max(numbers, default=-1))
+            KINDS[kind][1](Path(name), max(numbers, default=-1))
             if process.returncode == 0:
                 break
             assert process.returncode == -signal.SIGKILL, f"{kind} {seed}: exit code {process.returncode}"
@@ -168,9 +167,10 @@ def main() -> None:
         KINDS[args.child[0]][0](Path(args.child[1]))
         os._exit(0)  # at once: an interpreter takes longer to end than some of these may run
     whole = {kind: undisturbed(kind) for kind in KINDS}
+    longest = {kind: KINDS[kind][2] * seconds for kind, (_, seconds) in whole.items()}
     total = dict.fromkeys(KINDS, 0)
     runs = ({"kind": kind, "run": i} for i in itertools.count() for kind in KINDS)
-    for result in sweep(args.log, runs, lambda kind, run: killed(kind, run, *whole[kind])):
+    for result in sweep(args.log, runs, lambda kind, run: killed(kind, run, whole[kind][0], longest[kind])):
         total[result["kind"]] += result["kills"]
         if sum(total.values()) >= args.kills:
             break
