@@ -4,6 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+import nncomp
+from nncomp.cli.program import app
+from nncomp.steps.recipe import Recipe
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -30,3 +35,23 @@ def test_each_set_up_line_stands_alone() -> None:
     lines = blocks("sh")
     assert len(lines) == 2 and all(line.count("\n") == 1 and not line.startswith("$") for line in lines)
     assert lines[0].rstrip().endswith("nncomp demo") and lines[1].rstrip().endswith("-m pytest")
+
+
+def test_its_recipe_can_be_followed(tmp_path: Path) -> None:
+    (recipe,) = blocks("toml")
+    (tmp_path / "recipe.toml").write_text(recipe)
+    assert [type(step).__name__ for step in Recipe.load(tmp_path / "recipe.toml").steps] == ["Prune", "Quantize"]
+
+
+def test_its_commands_are_there_with_their_options() -> None:
+    (text,) = blocks("text")
+    for line in text.splitlines():
+        words = line.split("  ")[0].split()
+        told = CliRunner().invoke(app, [words[1], "--help"]).stdout
+        assert words[0] == "nncomp" and all(option in told for option in words if option.startswith("--")), line
+
+
+def test_its_names_are_public() -> None:
+    table = re.findall(r"^\|.*\|$", README, re.MULTILINE)
+    names = set(re.findall(r"`((?:from|to)_\w+|load|save)`", "\n".join(table)))
+    assert len(names) == 8 and names <= set(dir(nncomp))
