@@ -1,1 +1,1 @@
-"""Timings of nncomp beside other libraries; each module runs on its own: `python -m benchmarks.training`."""
+"""What takes too long for a test: timings beside other libraries, processes killed a thousand times, files mutated."""

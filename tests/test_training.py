@@ -9,8 +9,7 @@ import pytest
 from nncomp.activations import Tanh
 from nncomp.data import Split
 from nncomp.formats import Uniform
-from nncomp.hooks import ClipGradients, Hook, MaxNorm
-from nncomp.layer import Linear
+from nncomp.hooks import Hook
 from nncomp.learning_rate import Cosine
 from nncomp.losses import squared_error
 from nncomp.network import MLP
@@ -18,8 +17,7 @@ from nncomp.objective import Batch, Supervised
 from nncomp.optim import SGD, Adam
 from nncomp.quantize import round_to_nearest
 from nncomp.training import train
-from nncomp.transforms import FakeQuantize
-from nncomp.weights import Dense, Latent, Quantized, Sparse
+from nncomp.weights import Quantized, Sparse
 
 
 def blobs(seed: int = 0, n: int = 120) -> Split:
@@ -99,79 +97,6 @@ def test_every_form_trains_in_its_own_form() -> None:
             if isinstance(old, Quantized):
                 np.testing.assert_array_equal(old.codes, new.codes)
                 assert (old.grid.scale != new.grid.scale).all()
-
-
-class Recorder(Hook):
-    def __init__(self) -> None:
-        self.calls: list[object] = []
-
-    def before_training(self, total: int, network: MLP) -> None:
-        self.calls.append(("before", total))
-
-    def after_backward(self, t: int, network: MLP, gradients: list[tuple[np.ndarray, ...]]) -> None:
-        self.calls.append(("backward", t, [[g.shape for g in layer] for layer in gradients]))
-
-    def after_update(self, t: int, network: MLP) -> None:
-        self.calls.append(("update", t))
-
-    def after_epoch(self, epoch: int, network: MLP, loss: float) -> None:
-        self.calls.append(("epoch", epoch, np.isfinite(loss)))
-
-
-def test_hooks_are_called_in_order_and_see_gradients_beside_params() -> None:
-    recorder, network = Recorder(), MLP.init([3, 4, 3])
-    train(network, blobs(n=5), epochs=2, batch=3, hooks=[recorder])
-    shapes = [[p.shape for p in layer] for layer in network.params]
-    step = [(kind, shapes) for kind in ("backward", "update")]
-    expected: list[object] = [("before", 4)]
-    for t in range(1, 5):
-        expected += [("backward", t, step[0][1]), ("update", t)]
-        expected += [("epoch", t // 2, True)] if t % 2 == 0 else []
-    assert recorder.calls == expected
-
-
-def test_a_hook_that_looks_sees_the_network_of_now() -> None:
-    """What a layer prepares for inference never outlives an update."""
-    seen = []
-
-    class Look(Hook):
-        def after_update(self, t: int, network: MLP) -> None:
-            seen.append(np.array_equal(network(x), network.copied()(x)))
-
-    x = blobs().x
-    latent = MLP.init([3, 3]).with_layers(lambda l: replace(l, weight=Latent.of(FakeQuantize(), l.weight.dense())))
-    train(latent, blobs(), epochs=3, hooks=[Look()])
-    assert seen and all(seen)
-
-
-def test_clip_and_max_norm() -> None:
-    g = [(np.full((2, 2), 3.0), np.full(4, 4.0))]
-    ClipGradients(5.0).after_backward(1, MLP.init([1, 1]), g)
-    np.testing.assert_allclose(np.sqrt(sum((a**2).sum() for a in g[0])), 5.0)
-    np.testing.assert_allclose(g[0][0] / g[0][1][0], 0.75)
-    small = [(np.full(4, 0.1),)]
-    ClipGradients(5.0).after_backward(1, MLP.init([1, 1]), small)
-    np.testing.assert_array_equal(small[0][0], np.full(4, 0.1))
-    network = train(MLP.init([3, 8, 3]), blobs(), optimizer=Adam(rate=0.05), epochs=5, hooks=[MaxNorm(0.7)])
-    norms = [np.linalg.norm(layer.weight.dense(), axis=1) for layer in network.layers]
-    assert all(n.max() <= 0.7 * (1 + 1e-6) for n in norms) and max(n.max() for n in norms) > 0.69
-
-
-@pytest.mark.parametrize("form", ["dense", "sparse", "latent", "quantized"])
-def test_max_norm_limits_the_rows_of_what_holds_weights(form: str) -> None:
-    w = np.array([[3.0, 0.0, 4.0], [0.0, 0.0, 0.0], [0.6, 0.0, 0.0], [0.0, 0.0, 10.0]])
-    weight = {
-        "dense": Dense(w.copy()),
-        "sparse": Sparse.from_dense(w),
-        "latent": Latent.of(FakeQuantize(Uniform()), w.copy()),
-        "quantized": Quantized(*round_to_nearest(w, Uniform())),
-    }[form]
-    network = MLP((Linear(weight, np.zeros(4)),))
-    before = weight.dense()
-    MaxNorm(1.0).after_update(1, network)
-    held = weight.w if isinstance(weight, Latent) else weight.dense()
-    expected = before if form == "quantized" else w / np.array([[5], [1], [1], [10]])
-    np.testing.assert_allclose(held, expected, rtol=1e-15)
 
 
 def test_early_stopping_returns_the_best() -> None:
