@@ -44,6 +44,11 @@ def test_report_compares_with_the_first(files: tuple[Path, Path], tmp_path: Path
     assert b"<svg" in (tmp_path / "plot.svg").read_bytes()
     text = inside("report", files[0], files[0]).stdout
     assert text.startswith("digits, test split\n") and text.count(str(files[0])) >= 2, "same names are told apart"
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "network.safetensors").write_bytes(files[0].read_bytes())
+    done = inside("report", *sorted(tmp_path.glob("*/network.safetensors")), files[0], "--json")
+    assert [row["name"] for row in json.loads(done.stdout)["rows"]] == ["one", "two", "dense"]
 
 
 def test_predict_tells_every_sample_of_every_file(files: tuple[Path, Path], tmp_path: Path) -> None:

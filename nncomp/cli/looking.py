@@ -49,8 +49,12 @@ def report(
 
 
 def _name(path: Path, among: list[Path]) -> str:
-    """A file's name, or its whole path where files of one name are compared."""
-    return path.stem if [p.stem for p in among].count(path.stem) == 1 else str(path)
+    """A file's name; its folder's where files of one name are compared; its path where the folders have one name too."""
+    stems, folders = [p.stem for p in among], [p.absolute().parent.name for p in among]
+    if stems.count(path.stem) == 1:
+        return path.stem
+    folder = path.absolute().parent.name
+    return folder if folders.count(folder) == 1 else str(path)
 
 
 @command
