@@ -49,7 +49,7 @@ def report(
 
 
 def _name(path: Path, among: list[Path]) -> str:
-    """A file's name; its folder's where files of one name are compared; its path where the folders have one name too."""
+    """A file's name, or its folder's where files of one name are compared, or its path where folders are alike too."""
     stems, folders = [p.stem for p in among], [p.absolute().parent.name for p in among]
     if stems.count(path.stem) == 1:
         return path.stem
