@@ -210,6 +210,19 @@ def test_without_a_folder_it_is_downloaded_once(small: Path, monkeypatch: pytest
     assert all(url.startswith("https://") and url.endswith("-ubyte.gz") for url in asked)
 
 
+def test_a_download_that_fails_says_where_else_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pooch
+
+    def no_network(*_: object) -> str:
+        raise ConnectionError("a page of causes")
+
+    monkeypatch.delenv("NNCOMP_DATA", raising=False)
+    monkeypatch.setattr(pooch, "retrieve", no_network)
+    with pytest.raises(OSError, match="cannot be downloaded from https://.* .ConnectionError.: name a folder") as error:
+        load_data("mnist")
+    assert "causes" not in str(error.value)
+
+
 def test_wrong_bytes_and_missing_files_are_named(small: Path) -> None:
     (small / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros(7))))
     with pytest.raises(ValueError, match="t10k-labels-idx1-ubyte.gz does not hold mnist's published bytes"):

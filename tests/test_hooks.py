@@ -60,6 +60,13 @@ def test_a_hook_that_looks_sees_the_network_of_now() -> None:
     assert seen and all(seen)
 
 
+@pytest.mark.parametrize("hook", [ClipGradients, MaxNorm])
+def test_a_limit_is_positive(hook: type) -> None:
+    for limit in (0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"a norm's limit is positive, not {limit}"):
+            hook(limit)
+
+
 def test_clip_and_max_norm() -> None:
     g = [(np.full((2, 2), 3.0), np.full(4, 4.0))]
     ClipGradients(5.0).after_backward(1, MLP.init([1, 1]), g)

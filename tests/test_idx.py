@@ -58,7 +58,7 @@ def test_the_first_two_bytes_are_zero(magic: bytes) -> None:
         read_idx(magic + header(1)[3:] + b"x")
 
 
-@pytest.mark.parametrize("shape", [(2**32 - 1,), (2**31, 2**31), (2**32 - 1,) * 255, (2**16,) * 4, (1, 2**32 - 1)])
+@pytest.mark.parametrize("shape", [(2**32 - 1,), (2**31, 2**31), (2**32 - 1,) * 8, (2**16,) * 4, (1, 2**32 - 1)])
 def test_a_huge_announcement_allocates_nothing(shape: tuple[int, ...]) -> None:
     # 2^16 four times is 2^64, which is 0 in 64 bits: a product that wrapped around would match an empty body.
     content = header(*shape)

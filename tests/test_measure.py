@@ -13,7 +13,7 @@ from nncomp.activations import Activation
 from nncomp.data import Split
 from nncomp.formats import Grid, PerGroup, PerTensor, Uniform
 from nncomp.layer import Linear
-from nncomp.measure import Cost, accuracy, agreement, form, latency, layer_cost, network_cost, predictions
+from nncomp.measure import Cost, accuracy, agreement, form, latency, layer_cost, network_cost, outputs, predictions
 from nncomp.network import MLP
 from nncomp.norm import BatchNorm
 from nncomp.quantize import Dynamic, round_to_nearest
@@ -102,7 +102,9 @@ def network(*classes: int) -> MLP:
 
 @pytest.mark.parametrize("batch", [1, 3, 7, 1000])
 def test_predictions_come_in_order_whatever_the_batch(batch: int) -> None:
-    assert predictions(network(0, 1, 2, 2, 1, 0, 2), EYE, batch).tolist() == [0, 1, 2, 2, 1, 0, 2]
+    expected = [0, 1, 2, 2, 1, 0, 2]
+    assert outputs(network(*expected), EYE, batch).argmax(axis=1).tolist() == expected
+    assert predictions(network(*expected), EYE).tolist() == expected
 
 
 def test_accuracy_and_agreement_are_counted() -> None:

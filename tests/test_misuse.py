@@ -54,6 +54,10 @@ CASES = {
     "a norm with NaN": (lambda: nc.BatchNorm(ones(1), ones(1), ones(1), ones(1) * np.nan), "finite vectors"),
     "a class for an activation": (lambda: nc.MLP.init([2, 2, 2], nc.ReLU), "give an instance such as ReLU"),  # type: ignore[arg-type]
     "half a bit": (lambda: nc.Uniform(bits=7.5), "2 to 16 bits, not 7.5"),  # type: ignore[arg-type]
+    "latent arrays of others": (
+        lambda: nc.Latent(nc.Masked(np.ones((1, 2), bool)), (ones(1),), ones(1, 2)),
+        "has arrays of shapes .., not",
+    ),
     "no columns in a group": (lambda: nc.Grid(nc.Uniform(), ones(1, 1), None, 0), "at least one, not 0"),
     "a zero point outside": (
         lambda: nc.Grid(nc.Uniform(bits=4), ones(1, 1), np.full((1, 1), 100, np.int8)),

@@ -207,6 +207,7 @@ def test_bad_networks() -> None:
         (lambda: backward(small, tape, {0: np.ones((2, 2))}), r"layer 0 put out \(1, 2\); .* cannot be \(2, 2\)"),
         (lambda: backward(small, tape, {-1: b, 0: b[None], 2: b}), r"layers \[-1, 2\] of a network with 1 layers"),
         (lambda: MLP(()), "at least one layer"),
+        (lambda: MLP((Dense(np.ones((2, 2))),)), "layers are Linear, not Dense"),  # type: ignore[arg-type]
         (lambda: MLP((Linear(w, b), Linear(w, b))), "2 float32 outputs are followed by 3 float32 inputs"),
         (lambda: MLP.init([3, 2], seed=-1), "a seed is at least 0, not -1"),
         (lambda: MLP.init([3]), "sizes run from inputs to outputs"),

@@ -149,6 +149,13 @@ def test_missing_tables_are_named(tmp_path: Path, text: str, message: str) -> No
         recipe(tmp_path, text)
 
 
+def test_a_negative_seed_and_a_table_without_end(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="a seed is at least 0, not -1"):
+        recipe(tmp_path, GOOD, seed=-1)
+    with pytest.raises(RecipeError, match="mine.toml: not a recipe: nested too deeply"):
+        recipe(tmp_path, "steps = " + "[" * 100_000)
+
+
 def test_what_is_no_file_of_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     (tmp_path / "folder.toml").mkdir()

@@ -152,6 +152,14 @@ class Sealed(Split):
     x = y = property(_looked)  # type: ignore[assignment]
 
 
+def test_what_cannot_be_reported_is_named(data: Data) -> None:
+    with pytest.raises(ValueError, match="at least one network"):
+        Report.of([], data)
+    narrow = Data(data.train, data.validation, name="tiny")
+    with pytest.raises(ValueError, match="wide: the network takes 99 features, and tiny has "):
+        Report.of([("wide", MLP.init([99, 2]))], narrow)
+
+
 def test_only_the_report_looks_at_the_test_split() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.random((40, 4), dtype=np.float32), rng.integers(0, 2, 40)

@@ -93,6 +93,12 @@ def test_the_teacher_is_left_alone() -> None:
     kl_divergence(s, t, 2.0)
 
 
+def test_the_weight_of_the_soft_targets_is_a_share() -> None:
+    for alpha in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match=f"soft targets is between 0 and 1, not {alpha}"):
+            kd(np.zeros((1, 2)), np.zeros((1, 2)), np.array([0]), alpha=alpha)
+
+
 @pytest.mark.parametrize(
     ("student", "teacher", "T", "message"),
     [

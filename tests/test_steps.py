@@ -13,7 +13,7 @@ from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.optim import Adam
 from nncomp.prune import constant, cubic, keep_each, row_l1
-from nncomp.quantize import Dynamic, Percentile
+from nncomp.quantize import Dynamic, Percentile, minmax
 from nncomp.steps import Distill, FineTune, Prune, Quantize, compress, stages
 from nncomp.transforms import FakeQuantize
 from nncomp.weights import Latent, Quantized, Sparse, Weight
@@ -227,6 +227,20 @@ def test_the_repr_of_a_recipe_reproduces_it() -> None:
         (lambda: Prune(1.5), "between 0 and 1, not 1.5"),
         (lambda: Prune(0.5, ramp=0), "the ramp is a fraction"),
         (lambda: Prune(0.5, during=FineTune(patience=3)), "cannot stop early"),
+        (lambda: Prune(0.5, interval=0), "the interval is at least 1 update, not 0"),
+        (lambda: Quantize(samples=0), "samples is a whole number of at least 1, not 0"),
+        (lambda: Quantize(weights=8), "weights is a Uniform, not 8"),  # type: ignore[arg-type]
+        (lambda: Quantize(per="row"), "per is a .*PerRow.*, not 'row'"),  # type: ignore[arg-type]
+        (lambda: Quantize(inputs=minmax), "inputs is a .*Dynamic.*, not <function minmax"),  # type: ignore[arg-type]
+        (lambda: FineTune(optimizer=0.1), "optimizer is an SGD or Adam, not 0.1"),  # type: ignore[arg-type]
+        (lambda: FineTune(epochs=0), "epochs is a whole number of at least 1, not 0"),
+        (lambda: FineTune(batch=True), "batch is a whole number of at least 1, not True"),
+        (lambda: FineTune(seed=-1), "seed is a whole number of at least 0, not -1"),
+        (lambda: FineTune(patience=0), "patience is a whole number of epochs, at least 1, not 0"),
+        (lambda: FineTune(smoothing=1.1), "label smoothing is between 0 and 1, not 1.1"),
+        (lambda: FineTune(dropout=(0.5, 1.0)), "rates of dropout are from 0 to below 1, not .0.5, 1.0."),
+        (lambda: Distill(student=MLP.init([12, 4]), T=0), "the temperature T is positive, not 0"),
+        (lambda: Distill(student=MLP.init([12, 4]), alpha=1.5), "alpha is between 0 and 1, not 1.5"),
         (lambda: Distill(), "give a student, or a teacher"),
         (lambda: Distill(student=MLP.init([12, 4]), teacher=MLP.init([12, 4])), "the other"),
         (
