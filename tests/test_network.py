@@ -26,7 +26,7 @@ def tame(layer: Linear) -> Linear:
     if isinstance(weight, Quantized):
         weight = replace(weight, grid=replace(weight.grid, scale=weight.grid.scale / largest))
     else:
-        weight = weight.with_params((weight.params[0] / largest,))
+        weight = weight.with_params((weight.params[0] / largest, *weight.params[1:]))
     return replace(layer, activation=Tanh(), weight=weight, norm=replace(layer.norm, eps=1.0) if layer.norm else None)
 
 

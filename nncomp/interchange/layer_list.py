@@ -46,7 +46,7 @@ def to_layers(network: MLP) -> list[tuple[np.ndarray, np.ndarray]]:
     >>> [(W.shape, b.shape) for W, b in to_layers(MLP.init([4, 3, 2], norm=True))]
     [((3, 4), (3,)), ((2, 3), (2,))]
     """
-    decoded = (replace(layer, weight=layer.weight.prepared()).folded() for layer in network.layers)
+    decoded = (replace(layer, weight=Dense(layer.weight.dense())).folded() for layer in network.layers)
     return [(np.array(layer.weight.dense()), np.array(layer.bias)) for layer in decoded]
 
 
