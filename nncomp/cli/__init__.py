@@ -17,6 +17,6 @@ def main() -> None:
 
 
 def _end(message: str, code: int) -> None:
-    print(f"nncomp: {message}", file=sys.stderr)
-    sys.stderr.flush()
-    os._exit(code)
+    if sys.stderr is not None:
+        print(f"nncomp: {message}", file=sys.stderr, flush=True)
+    os._exit(code)  # at once: what is left to print may have nobody to print to
