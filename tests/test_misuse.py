@@ -86,6 +86,12 @@ def test_a_sparse_weight_owns_its_pattern() -> None:
     assert weight.apply(ones(1, 2)).tolist() == [[2.0]]
     with pytest.raises(ValueError, match="read-only"):
         weight.columns[:] = 255
+    base = np.array([0, 1], np.uint8)
+    view = base[:]
+    view.flags.writeable = False
+    weight = nc.Sparse(ones(2), view, np.array([0, 2], np.uint8), 2)
+    base[:] = 255
+    assert weight.apply(ones(1, 2)).tolist() == [[2.0]], "read-only through the view, not through its base"
 
 
 def test_large_gradients_are_clipped_and_not_zeroed() -> None:

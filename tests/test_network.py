@@ -158,7 +158,7 @@ def test_calling_a_network_casts_floats_and_refuses_the_rest() -> None:
     assert MLP.init([300, 2])(np.ones((1, 300))).shape == (1, 2)
     same = x.astype(np.float32)
     assert network.check(same) is same
-    for bad in (x[0], x[None], x[:, :2], np.ones((2, 4)), x.astype(np.uint8)):
+    for bad in (x[0], x[None], x[:, :, None], x[:, :2], np.ones((2, 4)), x.astype(np.uint8)):
         with pytest.raises(ValueError, match=re.escape(f"(batch, 3), not {bad.dtype} of shape {bad.shape}")):
             network(bad)
 
