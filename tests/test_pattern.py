@@ -48,6 +48,7 @@ BAD = {
     ),
     "a value alone": (dict(values=np.array(1.0), columns=[0], row_start=[0, 1]), "() (1,) (2,)"),
     "a column alone": (dict(values=np.ones(1), columns=np.array(0, np.uint8), row_start=[0, 1]), "(1,) () (2,)"),
+    "both alone": (dict(values=np.array(1.0), columns=np.array(0, np.uint8), row_start=[0, 1]), "() () (2,)"),
     "too few columns": (dict(columns=[0, 3]), "(3,) (2,) (4,)"),
     "too many columns": (dict(columns=[0, 3, 0, 1]), "(3,) (4,) (4,)"),
     "signed columns": (dict(columns=np.array([0, 3, 1])), "unsigned, values numbers: int64 uint8 float64"),
