@@ -152,6 +152,5 @@ def _downloaded(name: str, file: str) -> Path:
     try:
         return Path(pooch.retrieve(f"{URL[name]}{file}.gz", None, f"{file}.gz", pooch.os_cache("nncomp") / name))
     except OSError as error:  # requests' errors are OSErrors, with a page of their own causes
-        raise OSError(
-            f"{file}.gz cannot be downloaded from {URL[name]} ({type(error).__name__}): name a folder that has it"
-        ) from error
+        where = f"{file}.gz cannot be downloaded from {URL[name]} ({type(error).__name__})"
+        raise OSError(f"{where}: name a folder that has it, or set NNCOMP_DATA") from error
