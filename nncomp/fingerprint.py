@@ -35,12 +35,14 @@ def fingerprint(*parts: Any) -> str:
             add([(f.name, getattr(part, f.name)) for f in fields(part)])
         elif isinstance(part, partial):
             add((part.func, part.args, part.keywords))
-        elif part is None or isinstance(part, bool | int | float | str | np.generic):
+        elif isinstance(part, np.generic):
+            add(part.item())
+        elif part is None or isinstance(part, bool | int | float | str):
             digest.update(f"{part!r} ".encode())
         elif hasattr(part, "__qualname__"):
             digest.update(f"{part.__module__}.{part.__qualname__} ".encode())
         else:
-            raise TypeError(f"a {type(part).__name__} has no content to tell it from another")
+            raise TypeError(f"{type(part).__name__} has no content to tell it from another")
 
     for part in parts:
         add(part)

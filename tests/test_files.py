@@ -7,13 +7,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nncomp.activations import ReLU
+from nncomp.activations import LeakyReLU, ReLU
 from nncomp.files import load, save, to_bytes
 from nncomp.files.kinds import CHOICES
+from nncomp.formats import (
+    PerRow,
+    Uniform,
+    half_range,
+    largest_code,
+    lowest_code,
+    nearest_away,
+    nearest_even,
+)  # fmt: skip
 from nncomp.layer import Linear
 from nncomp.measure import network_cost
 from nncomp.network import MLP
-from nncomp.weights import Dense
+from nncomp.quantize import Dynamic, Percentile, minmax
+from nncomp.transforms import FakeQuantize
+from nncomp.weights import Dense, Latent
 from tests.strategies.networks import networks
 from tests.strategies.weights import each_form, seeds
 from tests.test_activations import EACH
@@ -69,6 +80,30 @@ def test_arrays_that_are_not_contiguous_survive(tmp_path: Path, view) -> None:  
     network = MLP((Linear(Dense(w), np.arange(2 * len(w), dtype=np.float32)[::2]),))
     save(tmp_path / "network", network)
     np.testing.assert_array_equal(load(tmp_path / "network").layers[0].weight.dense(), w)
+
+
+FORMATS = [
+    Uniform(rounding=rounding, scale_rule=scale_rule)
+    for rounding in (nearest_even, nearest_away)
+    for scale_rule in (largest_code, half_range, lowest_code)
+]
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=repr)
+@pytest.mark.parametrize("ranges", [minmax, Percentile(99.0)], ids=["minmax", "percentile"])
+def test_functions_and_settings_round_trip(tmp_path: Path, format: Uniform, ranges) -> None:  # type: ignore[no-untyped-def]
+    w = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    latent = Latent.of(FakeQuantize(format, ranges=ranges), w)
+    for weight in (latent, latent.store()):
+        network = MLP((Linear(weight, np.zeros(3, np.float32), input=Dynamic(format, PerRow(), ranges)),))
+        save(tmp_path / "network", network)
+        again = load(tmp_path / "network")
+        assert same(network, again) and again.fingerprint() == network.fingerprint()
+
+
+def test_a_numpy_scalar_is_the_number_that_it_holds(tmp_path: Path) -> None:
+    plain, scalar = (MLP.init([2, 2, 2], LeakyReLU(slope)) for slope in (0.25, np.float64(0.25)))
+    assert to_bytes(plain) == to_bytes(scalar) and plain.fingerprint() == scalar.fingerprint()
 
 
 def test_what_a_file_has_no_word_for_is_refused_before_writing(tmp_path: Path) -> None:
