@@ -44,15 +44,23 @@ def test_an_input_grid_has_one_scale(shape: tuple[int, int]) -> None:
 
 def test_dtypes_are_compared_by_value() -> None:
     """Arrays that were unpickled have a dtype object of their own."""
-    network = pickle.loads(pickle.dumps(MLP.init([3, 4, 2], norm=True)))
+    fresh = MLP.init([3, 4, 2], norm=True)
+    network = pickle.loads(pickle.dumps(fresh))
     assert network.layers[0].bias.dtype is not np.dtype(F4)
-    network = MLP(tuple(replace(layer) for layer in network.layers))
-    y, tape = forward(network, np.eye(3, dtype=F4))
-    gradients = [g for layer in backward(network, tape, {1: np.ones_like(y)}) for g in layer]
-    params = [p for layer in network.params for p in layer]
+    mixed = MLP((fresh.layers[0], network.layers[1]))
+    y, tape = forward(mixed, np.eye(3, dtype=F4))
+    gradients = [g for layer in backward(mixed, tape, {1: np.ones_like(y)}) for g in layer]
+    params = [p for layer in mixed.params for p in layer]
     Adam().update(params, gradients, pickle.loads(pickle.dumps(Adam().init(params))), t=1)
     Adam().update(params, pickle.loads(pickle.dumps(gradients)), Adam().init(params), t=1)
-    Grid(Uniform(), np.ones((1, 1)), pickle.loads(pickle.dumps(np.zeros((1, 1), np.int8))))
+    for name in ("bias", "norm"):
+        replace(fresh.layers[0], **{name: getattr(network.layers[0], name)})
+    assert network.layers[0].weight.vjp(np.ones((1, 3), F4), np.ones((1, 4), F4))[1][0].shape == (4, 3)
+
+
+def test_dtypes_of_codes_are_compared_by_value() -> None:
+    grid = Grid(Uniform(), np.ones((1, 1)), pickle.loads(pickle.dumps(np.zeros((1, 1), np.int8))))
+    assert Quantized(pickle.loads(pickle.dumps(CODES.codes)), grid).shape == CODES.shape
 
 
 def test_an_integer_layer_keeps_no_decoded_copy() -> None:

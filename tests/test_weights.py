@@ -190,6 +190,14 @@ def check_integer_product(weight: Quantized, q: np.ndarray, grid: Grid) -> None:
     assert weight.apply_codes(q, grid).tobytes() == y.tobytes()
 
 
+def test_the_gradient_of_many_rows_scales() -> None:
+    """More rows than Python keeps small integers for."""
+    grid = Grid(Uniform(), np.ones((300, 1)))
+    weight = Quantized(np.ones((300, 2), np.int8), grid)
+    _, (dp,) = weight.vjp(np.ones((1, 2)), np.arange(300.0)[None])
+    assert dp.shape == (300, 1) and (dp[:, 0] / dp[1, 0] == np.arange(300)).all()
+
+
 BAD_PATTERNS = {
     "row starts must rise": dict(row_start=[0, 2, 1, 3]),
     "row starts must rise from 0": dict(row_start=[1, 1, 2, 3]),
