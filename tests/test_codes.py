@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nncomp.formats import Grid, Uniform
-from nncomp.kernels.int8 import LARGEST_K
+from nncomp.kernels.pack import LARGEST_K
 from nncomp.weights import Quantized, Sparse
 
 ONE = np.ones((1, 1), np.float32)
@@ -63,17 +63,19 @@ def test_inputs_have_one_scale_each() -> None:
     ("bits", "input_bits", "inputs", "dtype"),
     [
         (8, 8, 2, np.int32), (2, 8, 2, np.int32), (16, 8, 2, np.int64), (8, 16, 2, np.int64), (16, 16, 2, np.int64),
-        (8, 8, LARGEST_K, np.int32), (8, 8, LARGEST_K + 1, np.int64),
+        (8, 8, LARGEST_K, np.int32), (8, 8, 66_311, np.int32), (8, 8, 66_312, np.int64),
     ],
 )  # fmt: skip
 def test_sums_are_int32_where_it_holds_any_of_them(
     bits: int, input_bits: int, inputs: int, dtype: type, sparse: bool
 ) -> None:
-    codes = np.ones((1, inputs), f"i{1 if bits <= 8 else 2}")
+    if sparse and inputs > LARGEST_K:
+        dtype = np.int64
+    codes = np.full((1, inputs), 1 if bits == 2 else 127, f"i{1 if bits <= 8 else 2}")
     weight = Quantized(Sparse.from_dense(codes) if sparse else codes, grid(bits))
     q = np.ones((1, inputs), f"i{1 if input_bits <= 8 else 2}")
     ((acc, scale),) = weight.accumulate(q, grid(input_bits))
-    assert acc.dtype == dtype and acc.tolist() == [[inputs]] and scale.tolist() == [[1.0]]
+    assert acc.dtype == dtype and acc.tolist() == [[inputs * int(codes[0, 0])]] and scale.tolist() == [[1.0]]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import nncomp as nc
-from nncomp.kernels.int8 import LARGEST_K
 from nncomp.quantize.nearest import fit_grid
 from nncomp.weights import Quantized
 
@@ -127,7 +126,7 @@ def test_percentiles_are_of_the_weights_that_were_kept() -> None:
 
 
 def test_more_inputs_than_int32_can_sum_take_the_int64_reference() -> None:
-    inputs = LARGEST_K + 1
+    inputs = (2**31 - 1) // (255 * 127) + 1
     weight = Quantized(np.full((1, inputs), 127, np.int8), nc.Grid(nc.Uniform(), ones(1, 1)))
     layer = nc.Linear(weight, np.zeros(1, np.float32), input=nc.Grid(nc.Uniform(signed=False), ones(1, 1)))
     assert layer(np.full((1, inputs), 127, np.float32)).tolist() == [[np.float32(127 * 127 * inputs)]]

@@ -1,4 +1,4 @@
-"""The only decorator of the kernels: compiled on first use, without the GIL, cached so that nothing stale is ever run.
+"""The decorators of the kernels: compiled on first use, without the GIL, cached so that nothing stale is ever run.
 
 Numba's own disk cache looks at one source file, so it serves stale code after an edit in another; it breaks for good
 on a truncated file; and its index can pair one process's entry with another's. Here an entry is one file whose name is
@@ -8,6 +8,7 @@ again.
 """
 
 import hashlib
+import os
 import pickle
 import sys
 import uuid
@@ -44,6 +45,18 @@ def compiled(function: Callable, *, fastmath: frozenset[str] = frozenset()) -> C
     return dispatcher
 
 
+def inlined(function: Callable) -> Callable:
+    """A part of a kernel: its code becomes part of whatever kernel calls it, compiled and cached with it.
+
+    >>> half = inlined(lambda a: a / 2)
+    >>> half(3)
+    1.5
+    """
+    if config.DISABLE_JIT:
+        return function
+    return numba.njit(nogil=True, error_model="numpy", inline="always")(function)
+
+
 def _stamp() -> str:
     """Hash of what every kernel's machine code depends on besides its own flags, signature and processor.
 
@@ -52,7 +65,7 @@ def _stamp() -> str:
     digest = hashlib.sha256()
     for source in sorted(KERNELS.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    versions = (sys.version, numpy.__version__, numba.__version__, llvmlite.__version__)
+    versions = (sys.version, numpy.__version__, numba.__version__, llvmlite.__version__, os.environ.get("NNCOMP_SIMD"))
     digest.update(repr((versions, [str(getattr(config, name, None)) for name in SETTINGS])).encode())
     return digest.hexdigest()
 

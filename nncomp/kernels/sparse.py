@@ -7,8 +7,8 @@ is the innermost loop, over contiguous memory, so that one weight multiplies a w
 import numpy as np
 import scipy.sparse
 
-from nncomp.kernels.int8 import check_exact
 from nncomp.kernels.jit import compiled
+from nncomp.kernels.pack import check_exact
 
 
 def row_lengths(row_start: np.ndarray) -> np.ndarray:

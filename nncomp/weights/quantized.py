@@ -9,8 +9,7 @@ from typing import Self
 import numpy as np
 
 from nncomp.formats import Grid
-from nncomp.kernels.int8 import LARGEST_K, int8_matmul, int8_matmul_reference
-from nncomp.kernels.sparse import sparse_int8_matmul, sparse_int8_matmul_reference
+from nncomp.weights.codes import CodeBlock
 from nncomp.weights.dense import Dense
 from nncomp.weights.protocol import check_mask, check_shape
 from nncomp.weights.sparse import Sparse
@@ -139,15 +138,13 @@ class Quantized:
         slope = np.exp(np.minimum(self._mantissa, 1) - 1)
         return dx, (np.ldexp(dscale * slope, self._exponent),)
 
-    @cached_property
-    def _code_blocks(self) -> list[Sparse]:
-        """Sparse codes cut at the groups' columns."""
-        assert isinstance(self.codes, Sparse) and self.grid.group is not None
-        return [self.codes.column_block(start, start + self.grid.group) for start in self._block_starts]
-
     @property
     def _block_starts(self) -> range:
-        return range(0, self.shape[1], self.grid.group or self.shape[1])
+        return range(0, self.shape[1], self._block_width)
+
+    @property
+    def _block_width(self) -> int:
+        return self.grid.group or self.shape[1]
 
     def masked(self, mask: np.ndarray) -> Self:
         if isinstance(self.codes, Sparse):
@@ -161,7 +158,7 @@ class Quantized:
             y[m, n] = sum over blocks b of  acc_b[m, n] * (x_scale[m] * w_scale[n, b])
             acc_b[m, n] = sum over k in b of  (q[m, k] - x_zero[m]) (codes[n, k] - w_zero[n, b])
 
-        `acc` is exact: by kernel in int32 where both codes have 8 bits and int32 holds any sum of them, else by the
+        `acc` is exact: by kernel in int32 where both codes have 8 bits and int32 holds these sums, else by the
         NumPy reference in int64. It is rounded once to the scales' dtype. This is the definition of a quantized layer.
         """
         grid.check(q.shape)
@@ -176,18 +173,14 @@ class Quantized:
 
     def accumulate(self, q: np.ndarray, grid: Grid) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Each block's integer sums `acc (batch, out)` and weight scales (1, out or 1)."""
-        narrow = q.itemsize == self._kept.itemsize == 1 and self.shape[1] <= LARGEST_K
         x_zero = np.broadcast_to(grid.zeros[:, 0], q.shape[:1])
         for block, start in enumerate(self._block_starts):
-            stop = min(start + (self.grid.group or self.shape[1]), self.shape[1])
-            w_zero = np.broadcast_to(self.grid.zeros[:, block], self.shape[:1])
-            whole = (start, stop) == (0, self.shape[1])
-            x = q if whole else q[:, start:stop]
-            if isinstance(self.codes, Sparse):
-                c = self.codes if whole else self._code_blocks[block]
-                sparse = sparse_int8_matmul if narrow else sparse_int8_matmul_reference
-                acc = sparse(x, c.values, c.columns, c.row_start, x_zero, w_zero)
-            else:
-                dense = int8_matmul if narrow else int8_matmul_reference
-                acc = dense(x, self.codes[:, start:stop], x_zero, w_zero)
-            yield acc, self.grid.scale[:, block][None, :]
+            x = q if len(self._block_starts) == 1 else q[:, start : start + self._block_width]
+            yield self._code_blocks[block].product(x, x_zero), self.grid.scale[:, block][None, :]
+
+    @cached_property
+    def _code_blocks(self) -> list[CodeBlock]:
+        """The codes cut at the groups' columns, as the integer kernels read them."""
+        cuts = [(start, min(start + self._block_width, self.shape[1])) for start in self._block_starts]
+        zeros = np.broadcast_to(self.grid.zeros, (self.shape[0], len(cuts)))
+        return [CodeBlock(self.codes, cut, zeros[:, block]) for block, cut in enumerate(cuts)]

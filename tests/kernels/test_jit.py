@@ -76,9 +76,11 @@ DAMAGES = [
 def test_every_broken_entry_is_compiled_anew_and_replaced(filled: Path, tmp_path: Path) -> None:
     cache = Path(shutil.copytree(filled, tmp_path / "cache"))
     entries = sorted((cache / "nncomp-kernels").iterdir())
-    for damage, entry in zip(DAMAGES, entries, strict=True):
-        entry.write_bytes(damage(entry.read_bytes()))
-    assert work(cache) == Counts(hits=0, misses=ENTRIES)
+    for first in range(0, len(DAMAGES), ENTRIES):
+        damages = DAMAGES[first : first + ENTRIES]
+        for damage, entry in zip(damages, entries):
+            entry.write_bytes(damage(entry.read_bytes()))
+        assert work(cache) == Counts(hits=ENTRIES - len(damages), misses=len(damages))
     assert work(cache) == Counts(hits=ENTRIES, misses=0)
     assert sorted((cache / "nncomp-kernels").iterdir()) == entries
 
@@ -155,29 +157,31 @@ def test_only_kernels_are_cached() -> None:
 def test_no_kernel_may_assume_that_there_is_no_nan() -> None:
     """What LLVM makes of such leave differs by processor, so that no result here need show it."""
     kernels = [k for module in (elementwise, int8, sparse) for k in vars(module).values() if isinstance(k, Dispatcher)]
-    assert len(kernels) == 7
+    assert kernels
     for kernel in kernels:
-        assert set(kernel.targetoptions["fastmath"]) <= {"reassoc", "contract"} and kernel.targetoptions["nogil"]
+        assert (
+            set(kernel.targetoptions.get("fastmath", ())) <= {"reassoc", "contract"} and kernel.targetoptions["nogil"]
+        )
 
 
 def test_eight_threads_get_the_bits_of_one(large: int) -> None:
     """All at once, on kernels that none of them has compiled before."""
-    fresh = compiled(int8._int8_matmul_py), compiled(sparse._masked_matmul_py)
+    fresh = compiled(elementwise._sgd_py), compiled(sparse._masked_matmul_py)
     rng = np.random.default_rng(0)
-    a, b = (rng.integers(-128, 128, (n, large)).astype(np.int16) for n in (9, 11))
+    w, g = rng.standard_normal((2, large))
     x, values = rng.standard_normal((large, 33)), rng.standard_normal(3 * large)
     columns, starts = np.tile(np.arange(large), 3), large * np.arange(4)
     gate = Barrier(8)
 
     def use(_: int) -> tuple[bytes, bytes, list[float]]:
         gate.wait()
-        c, y = np.empty((9, 11), np.int32), np.zeros((3, 33))
-        fresh[0](a, b, np.zeros(11, np.int16), c)
+        own, y = w.copy(), np.zeros((3, 33))
+        fresh[0](own, g, np.zeros(large), 0.1, 0.9, True)
         fresh[1](x, values, columns, starts, y)
-        return c.tobytes(), y.tobytes(), everything()
+        return own.tobytes(), y.tobytes(), everything()
 
     with ThreadPoolExecutor(8) as pool:
         many = list(pool.map(use, range(32)))
     gate = Barrier(1)
     assert all(one == use(0) for one in many)
-    assert many[0][0] == (a.astype(np.int32) @ b.T.astype(np.int32)).tobytes()
+    assert many[0][0] == elementwise.sgd_reference(w, g, np.zeros(large), 0.1, 0.9, True)[0].tobytes()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.kernels.int8 import LARGEST_K
+from nncomp.kernels.pack import LARGEST_K
 from nncomp.kernels.sparse import (
     masked_input_grad,
     masked_input_grad_reference,
