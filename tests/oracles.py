@@ -33,7 +33,7 @@ def kept(columns: np.ndarray, row_start: np.ndarray) -> Iterator[tuple[int, int,
 
 
 def masked_matmul_pairs(
-    x: np.ndarray, values: np.ndarray, columns: np.ndarray, row_start: np.ndarray
+    x: np.ndarray, values: np.ndarray, columns: np.ndarray, row_start: np.ndarray, inputs: int
 ) -> list[list[Pairs]]:
     """What each `y[batch][row]` sums."""
     y: list[list[Pairs]] = [[[] for _ in range(len(row_start) - 1)] for _ in range(len(x))]
@@ -55,7 +55,7 @@ def masked_input_grad_pairs(
 
 
 def masked_weight_grad_pairs(
-    x: np.ndarray, dy: np.ndarray, columns: np.ndarray, row_start: np.ndarray
+    x: np.ndarray, dy: np.ndarray, columns: np.ndarray, row_start: np.ndarray, inputs: int
 ) -> list[list[Pairs]]:
     """What each `dvalues[position]` sums, as one row."""
     return [[[(x[b, column], dy[b, row]) for b in range(len(x))] for row, _, column in kept(columns, row_start)]]

@@ -131,3 +131,10 @@ def test_a_block_of_columns_is_numbered_anew() -> None:
     w = weight()
     assert w.column_block(1, 4).dense().tolist() == w.dense()[:, 1:4].tolist()
     assert w.column_block(1, 4).inputs == 3 and w.column_block(1, 2).mask.tolist() == [[False], [False], [True]]
+
+
+def test_other_values_multiply_at_once() -> None:
+    w, x = weight(), np.ones((1, 4))
+    assert w.apply(x).tolist() == [[3.0, 0.0, 3.0]]
+    other = w.with_params((2 * w.values,))
+    assert other.apply(x).tolist() == [[6.0, 0.0, 6.0]] and other.pattern is w.pattern

@@ -13,12 +13,25 @@ modulo 2^32 throughout, exact because C itself fits.
 
 import numpy as np
 
-from nncomp.kernels.dot import codes, dot, packed
 from nncomp.kernels.jit import compiled, inlined
 from nncomp.kernels.memory import aligned_empty
 from nncomp.kernels.pack import NO_ZEROS, WIDTH, Packed
-from nncomp.kernels.path import GROUP, LANES, PATH, ROWS, TAKES, VECTORS
-from nncomp.kernels.simd import column, fma, height, prefetch, prefetch_line, row, store, width, with_rows, zeros
+from nncomp.kernels.simd import (
+    codes,
+    column,
+    dot,
+    fma,
+    height,
+    packed,
+    prefetch,
+    prefetch_line,
+    row,
+    store,
+    width,
+    with_rows,
+    zeros,
+)  # fmt: skip
+from nncomp.kernels.simd.path import GROUP, LANES, PATH, ROWS, TAKES, VECTORS
 from nncomp.kernels.threads import split
 
 
@@ -32,6 +45,7 @@ def int8_matmul(
 ) -> np.ndarray:  # fmt: skip
     """`C (M, N)` in int32 from codes `a (M, K)`, their zero points (M) and the packed weights; into `out` if given.
 
+    >>> from nncomp.kernels.pack import int8_pack
     >>> b = int8_pack(np.array([[-128, 1]], np.int8))
     >>> int8_matmul(np.array([[200, 7]], np.uint8), b, a_zero=np.array([7], np.int32))
     array([[-24704]], dtype=int32)
@@ -137,7 +151,7 @@ def _tile_py(acc, m, n, args):  # type: ignore[no-untyped-def]
     for k in range(0, inner, GROUP):
         prefetch_line(a, (m + height(acc)) * inner + height(acc) * k)  # the next tile's rows: too short to be foreseen
         acc = dot(codes(acc, a, m * inner + k, inner), packed(acc, panels, n * inner + width(acc) * k), acc)
-    store(acc, out, c, outputs, outputs - n)
+    store(acc, out, c, outputs, height(acc), outputs - n)
 
 
 _as_taken = inlined(_as_taken_py)

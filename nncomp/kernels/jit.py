@@ -40,7 +40,7 @@ def compiled(function: Callable, *, fastmath: frozenset[str] = frozenset()) -> C
     if config.DISABLE_JIT:
         return function
     dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
-    if Path(function.__code__.co_filename).parent == KERNELS:  # the stamp vouches for these sources only
+    if KERNELS in Path(function.__code__.co_filename).parents:  # the stamp vouches for these sources only
         dispatcher._cache = KernelCache(function, fastmath)
     return dispatcher
 
@@ -63,8 +63,8 @@ def _stamp() -> str:
     Taken when a kernel is made, that is while its file is imported: what is read is what will be compiled.
     """
     digest = hashlib.sha256()
-    for source in sorted(KERNELS.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    for source in sorted(KERNELS.rglob("*.py")):
+        digest.update(str(source.relative_to(KERNELS)).encode() + b"\0" + source.read_bytes() + b"\0")
     versions = (sys.version, numpy.__version__, numba.__version__, llvmlite.__version__, os.environ.get("NNCOMP_SIMD"))
     digest.update(repr((versions, [str(getattr(config, name, None)) for name in SETTINGS])).encode())
     return digest.hexdigest()

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from nncomp.kernels.jit import inlined
+
 LINE = 64
 """Bytes of a cache line, and of the widest register."""
 CACHED = 2**17
@@ -22,3 +24,13 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
     room = np.empty(nbytes + LINE, np.uint8)
     start = -room.ctypes.data % LINE
     return room[start : start + nbytes].view(dtype).reshape(shape)
+
+
+def _aligned_py(size, like):  # type: ignore[no-untyped-def]
+    """Within a kernel: `size` numbers of the dtype of `like`, beginning at a cache line."""
+    room = np.empty(size + LINE // like.itemsize, like.dtype)
+    start = -room.ctypes.data % LINE // like.itemsize
+    return room[start : start + size]
+
+
+aligned = inlined(_aligned_py)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nncomp.kernels.memory import aligned_empty
-from nncomp.kernels.path import GROUP, LANES, VECTORS
+from nncomp.kernels.simd.path import GROUP, LANES, VECTORS
 
 WIDTH = VECTORS * LANES
 """The columns of C in a panel: as many as a tile has."""
@@ -40,12 +40,6 @@ class Packed(NamedTuple):
 
 LARGEST_K = LARGEST_SUM // (255 * 255)
 """The longest sum that int32 holds whatever the codes: every factor is at most 255 in size."""
-
-
-def check_exact(k: int) -> None:
-    """Raise where a sum of `k` products could leave int32."""
-    if k > LARGEST_K:
-        raise ValueError(f"a sum over {k} inputs can overflow int32; 8-bit products are exact up to {LARGEST_K}")
 
 
 def int8_pack(b: np.ndarray, b_zero: np.ndarray | None = None) -> Packed:

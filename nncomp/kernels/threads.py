@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from itertools import pairwise
 
 from nncomp.kernels.jit import config
-from nncomp.kernels.path import PATH
+from nncomp.kernels.simd.path import PATH
 
 CORES = 1 if PATH == "scalar" else int(config.NUMBA_NUM_THREADS)
 """The cores this process may use, or `NUMBA_NUM_THREADS`."""

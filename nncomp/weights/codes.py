@@ -3,8 +3,8 @@
 import numpy as np
 
 from nncomp.kernels.int8 import int8_matmul, int8_matmul_reference
-from nncomp.kernels.pack import LARGEST_K, fits_int32, int8_pack
-from nncomp.kernels.sparse import sparse_int8_matmul, sparse_int8_matmul_reference
+from nncomp.kernels.pack import fits_int32, int8_pack
+from nncomp.kernels.sparse_int8 import sparse_int8_matmul, sparse_int8_matmul_reference, sparse_int8_pack
 from nncomp.weights.sparse import Sparse
 
 
@@ -19,20 +19,21 @@ class CodeBlock:
     def __init__(self, codes: np.ndarray | Sparse, columns: tuple[int, int], zero: np.ndarray) -> None:
         self.codes: np.ndarray | Sparse
         whole = columns == (0, codes.shape[1])
+        narrow = codes.dtype.itemsize == 1
         if isinstance(codes, Sparse):
-            self.codes = codes if whole else codes.column_block(*columns)
-            self.narrow = codes.dtype.itemsize == 1 and columns[1] - columns[0] <= LARGEST_K
+            self.codes = part = codes if whole else codes.column_block(*columns)
+            self.kept = sparse_int8_pack(part.values, part.pattern, zero) if narrow else None
         else:
-            self.codes = part = codes[:, slice(*columns)]
-            self.packed = int8_pack(part, zero) if codes.itemsize == 1 and fits_int32(part, zero) else None
+            self.codes = block = codes[:, slice(*columns)]
+            self.packed = int8_pack(block, zero) if narrow and fits_int32(block, zero) else None
         self.zero = zero
 
     def product(self, q: np.ndarray, q_zero: np.ndarray) -> np.ndarray:
         """`C[m, n] = sum over kept k of (q[m, k] - q_zero[m]) (codes[n, k] - zero[n])`."""
         if isinstance(self.codes, Sparse):
-            c = self.codes
-            kernel = sparse_int8_matmul if self.narrow and q.itemsize == 1 else sparse_int8_matmul_reference
-            return kernel(q, c.values, c.columns, c.row_start, q_zero, self.zero)
+            if self.kept is None or q.itemsize > 1:
+                return sparse_int8_matmul_reference(q, self.codes.values, self.codes.pattern, q_zero, self.zero)
+            return sparse_int8_matmul(q, self.kept, q_zero)
         if self.packed is None or q.itemsize > 1:
             return int8_matmul_reference(q, self.codes, q_zero, self.zero)
         return int8_matmul(q, self.packed, q_zero if q_zero.any() else None)

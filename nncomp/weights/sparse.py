@@ -7,7 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from nncomp.kernels.sparse import masked_input_grad, masked_matmul, masked_weight_grad, row_lengths
+from nncomp.kernels.pattern import Kept, Pattern, sparse_pack
+from nncomp.kernels.sparse import masked_input_grad, masked_matmul
+from nncomp.kernels.weight_grad import masked_weight_grad
 from nncomp.weights.protocol import check_gradient, check_input, check_mask, check_shape
 
 
@@ -96,14 +98,26 @@ class Sparse:
     def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
         if params[0].shape != self.values.shape:
             raise ValueError(f"{self.values.size} kept values, not {params[0].shape}")
+        pattern = self.pattern
         other = copy(self)  # the pattern was checked when it was made: training does this at every update
-        object.__setattr__(other, "values", params[0])
+        other.__dict__.update(pattern=pattern, values=params[0])
+        other.__dict__.pop("_kept", None)
         return other
 
     @cached_property
+    def pattern(self) -> Pattern:
+        """The pattern as the masked kernels read it, shared by all weights that differ in their values alone."""
+        return Pattern(self.columns, self.row_start, self.inputs)
+
+    @property
     def rows(self) -> np.ndarray:
         """The row of each value."""
-        return np.repeat(np.arange(self.shape[0]), row_lengths(self.row_start))
+        return self.pattern.rows
+
+    @cached_property
+    def _kept(self) -> Kept:
+        """The values as the product reads them."""
+        return sparse_pack(self.values, self.pattern)
 
     @property
     def mask(self) -> np.ndarray:
@@ -119,7 +133,7 @@ class Sparse:
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         check_input(self, x)
-        return masked_matmul(x, self.values, self.columns, self.row_start)
+        return masked_matmul(x, self._kept)
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.apply(x), x
@@ -129,8 +143,8 @@ class Sparse:
     ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
         """`dx = dy W`, and `dW = dy.T x` at the kept weights only."""
         check_gradient(self, saved, dy)
-        dx = masked_input_grad(dy, self.values, self.columns, self.row_start, self.inputs) if need_dx else None
-        return dx, (masked_weight_grad(saved, dy, self.columns, self.row_start),)
+        dx = masked_input_grad(dy, self.values, self.pattern) if need_dx else None
+        return dx, (masked_weight_grad(saved, dy, self.pattern),)
 
     def masked(self, mask: np.ndarray) -> Self:
         check_mask(self.shape, mask)

@@ -8,7 +8,7 @@ from hypothesis import example, given
 
 from nncomp.kernels.int8 import int8_matmul, int8_matmul_reference
 from nncomp.kernels.pack import LARGEST_K, fits_int32, int8_pack
-from nncomp.kernels.path import LANES, ROWS, VECTORS
+from nncomp.kernels.simd.path import LANES, ROWS, VECTORS
 from nncomp.kernels.threads import limit_threads
 from tests.oracles import matmul_loops, unchanged
 from tests.strategies.arrays import CODES, LAYOUTS, code_products

@@ -115,11 +115,12 @@ def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
 def test_bounds_checks_never_meet_entries_without_them(tmp_path: Path) -> None:
     kernel = """
 import numpy as np
-from nncomp.kernels.sparse import _masked_matmul
+from nncomp.kernels.sparse import _masked_vector
 def call(column):
-    _masked_matmul(np.ones((3, 2)), np.ones(1), np.array([column], np.uint8), np.array([0, 1]), np.zeros((1, 2)))
+    columns = np.array([column], np.uint16)
+    _masked_vector(np.ones(3), np.ones(1), columns, np.array([0, 1]), np.array([0, 3]), np.zeros(1))
 call(2)
-print(sum(_masked_matmul.stats.cache_hits.values()))
+print(sum(_masked_vector.stats.cache_hits.values()))
 """
     beyond = f"{kernel}\ntry:\n    call(3)\nexcept IndexError:\n    print('caught')"
     assert [run(kernel, tmp_path), run(kernel, tmp_path)] == ["0", "1"]
@@ -166,18 +167,18 @@ def test_no_kernel_may_assume_that_there_is_no_nan() -> None:
 
 def test_eight_threads_get_the_bits_of_one(large: int) -> None:
     """All at once, on kernels that none of them has compiled before."""
-    fresh = compiled(elementwise._sgd_py), compiled(sparse._masked_matmul_py)
+    fresh = compiled(elementwise._sgd_py), compiled(sparse._masked_vector_py)
     rng = np.random.default_rng(0)
     w, g = rng.standard_normal((2, large))
-    x, values = rng.standard_normal((large, 33)), rng.standard_normal(3 * large)
-    columns, starts = np.tile(np.arange(large), 3), large * np.arange(4)
+    x, values = rng.standard_normal(large), rng.standard_normal(3 * large)
+    columns, starts, first = np.tile(np.arange(large), 3), large * np.arange(4), np.array([0, large])
     gate = Barrier(8)
 
     def use(_: int) -> tuple[bytes, bytes, list[float]]:
         gate.wait()
-        own, y = w.copy(), np.zeros((3, 33))
+        own, y = w.copy(), np.zeros(3)
         fresh[0](own, g, np.zeros(large), 0.1, 0.9, True)
-        fresh[1](x, values, columns, starts, y)
+        fresh[1](x, values, columns, starts, first, y)
         return own.tobytes(), y.tobytes(), everything()
 
     with ThreadPoolExecutor(8) as pool:

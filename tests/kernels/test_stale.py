@@ -86,11 +86,11 @@ def test_one_function_s_liberties_are_not_another_s(tmp_path: Path) -> None:
 import numpy as np
 from nncomp.kernels import sparse
 from nncomp.kernels.jit import compiled
-x, sums = np.random.default_rng(0).random((1, 1000), np.float32), np.zeros(1, np.float32)
-args = x, np.ones_like(x), np.zeros(1, np.uint8), np.array([0, 1]), sums
-sparse._masked_weight_grad(*args)
-compiled(sparse._masked_weight_grad_py)(*args)
-print(sums[0] == np.add.accumulate(x[0])[-1])
+x, sums = np.random.default_rng(0).random(1000, np.float32), np.zeros(1, np.float32)
+args = x, np.ones_like(x), np.arange(1000), np.array([0, 1000]), np.array([0, 1000]), sums
+sparse._masked_vector(*args)
+compiled(sparse._masked_vector_py)(*args)
+print(sums[0] == np.add.accumulate(x)[-1])
 """
     assert run(code, tmp_path) == "True"
 
@@ -111,9 +111,10 @@ def test_an_edit_between_two_imports_is_no_trap(house: Path) -> None:
 def test_settings_that_change_the_code_are_part_of_an_entry_s_name(tmp_path: Path) -> None:
     code = """
 import numpy as np
-from nncomp.kernels import sparse
-sparse.masked_weight_grad(np.ones((5, 1)), np.ones((5, 1)), np.zeros(1, np.uint8), np.array([0, 1]))
-print(sum(sparse._masked_weight_grad.stats.cache_hits.values()))
+from nncomp.kernels import sparse, pattern
+kept = pattern.sparse_pack(np.ones(1), pattern.Pattern(np.zeros(1, np.uint8), np.array([0, 1]), 1))
+sparse.masked_matmul(np.ones((1, 1)), kept)
+print(sum(sparse._masked_vector.stats.cache_hits.values()))
 """
     assert [run(code, tmp_path), run(code, tmp_path)] == ["0", "1"]
     assert run(code, tmp_path, NUMBA_OPT="1") == "0"

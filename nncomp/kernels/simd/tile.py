@@ -8,7 +8,7 @@ from numba import extending, types
 from numba.core import cgutils
 from numba.extending import models, register_model
 
-from nncomp.kernels.path import BITS
+from nncomp.kernels.simd.path import BITS
 
 intrinsic: Any = extending.intrinsic  # Numba's own annotation counts the typing context as an argument
 

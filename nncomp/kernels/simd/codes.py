@@ -8,8 +8,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from nncomp.kernels.path import GROUP, LANES, PATH, SDOT
-from nncomp.kernels.tile import BYTE, WORD, Emit, Tile, intrinsic
+from nncomp.kernels.simd.path import GROUP, LANES, PATH, SDOT
+from nncomp.kernels.simd.tile import BYTE, WORD, Emit, Tile, intrinsic
 
 CODES, HALVES = ir.IntType(8 * GROUP), ir.VectorType(ir.IntType(16), GROUP)
 

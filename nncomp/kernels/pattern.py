@@ -1,0 +1,89 @@
+"""Which weights are kept, and the order in which the masked kernels meet them."""
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+NARROW, WIDE = 64, 2048
+"""Columns in a block: what a panel of 8 registers a column keeps in the first cache, or one of 4 in the second."""
+
+
+class Lists(NamedTuple):
+    """The kept weights row by row within blocks of columns, so that a block's inputs stay in a cache."""
+
+    columns: np.ndarray
+    """uint16: each weight's column, counted from its block's first."""
+    start: np.ndarray
+    """int64 (blocks * rows + 1): where each row's weights of each block begin."""
+    first: np.ndarray
+    """int64 (blocks + 1): the first column of each block."""
+    registers: int
+    """How many registers of samples a panel has at most."""
+    place: np.ndarray | None
+    """int64: where in the compressed rows each weight is found; None where it stands in its own place."""
+
+
+class Pattern:
+    """Row i keeps the weights `row_start[i]` to `row_start[i + 1]`, at rising `columns[...]` of so many `inputs`.
+
+    >>> Pattern(np.array([0, 2, 0]), np.array([0, 2, 3]), inputs=3).transposed.lists.columns
+    array([0, 1, 0], dtype=uint16)
+    """
+
+    def __init__(self, columns: np.ndarray, row_start: np.ndarray, inputs: int) -> None:
+        self.columns, self.row_start = columns.astype(np.uint32), row_start.astype(np.int64)
+        self.shape = row_start.size - 1, inputs
+        self._place: np.ndarray | None = None
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The row of each kept weight."""
+        return np.repeat(np.arange(self.shape[0], dtype=np.uint32), np.diff(self.row_start))
+
+    @cached_property
+    def transposed(self) -> "Pattern":
+        """The pattern of the transposed matrix, which knows where in this one each weight stands."""
+        order = np.argsort(self.columns, kind="stable")
+        row_start = np.concatenate([[0], np.cumsum(np.bincount(self.columns, minlength=self.shape[1]))])
+        turned = Pattern(self.rows[order], row_start, self.shape[0])
+        turned._place = order
+        return turned
+
+    @cached_property
+    def lists(self) -> Lists:
+        """Narrow blocks where a row has enough weights in each, and otherwise as few blocks as possible."""
+        outputs, inputs = self.shape
+        density = self.columns.size / max(outputs * inputs, 1)
+        narrow = density >= 0.075
+        width = (NARROW if density >= 0.2 else 2 * NARROW) if narrow else WIDE
+        blocks = max(-(-inputs // width), 1)
+        first = np.minimum(np.arange(blocks + 1) * width, inputs)
+        block = self.columns.astype(np.intp) // width
+        in_block = block * outputs + self.rows
+        start = np.concatenate([[0], np.cumsum(np.bincount(in_block, minlength=blocks * outputs))])
+        columns, place = (self.columns - block * width).astype(np.uint16), self._place
+        if blocks > 1:
+            order = np.argsort(in_block, kind="stable")
+            columns, place = columns[order], order if place is None else place[order]
+        return Lists(columns, start, first, 8 if narrow else 4, place)
+
+
+class Kept(NamedTuple):
+    """Kept weights packed for a product: their `values` in the order of the `lists`."""
+
+    values: np.ndarray
+    lists: Lists
+    outputs: int
+
+
+def sparse_pack(values: np.ndarray, pattern: Pattern) -> Kept:
+    """The `values` of a pattern's kept weights, row by row, in the order of its lists.
+
+    >>> pattern = Pattern(np.array([0, 2, 0]), np.array([0, 2, 3]), inputs=3)
+    >>> sparse_pack(np.array([1., 2., 3.]), pattern.transposed).values
+    array([1., 3., 2.])
+    """
+    place = pattern.lists.place
+    values = np.ascontiguousarray(values)
+    return Kept(values if place is None else values[place], pattern.lists, pattern.shape[0])
