@@ -14,6 +14,7 @@ import numpy as np
 
 from nncomp.activations import Activation, Identity
 from nncomp.formats import Grid
+from nncomp.integer import Pass, integer_pass
 from nncomp.norm import BatchNorm, NormSaved
 from nncomp.weights import Dense, Quantized, Sparse, Weight
 
@@ -94,7 +95,16 @@ class Linear:
         """The weight as inference runs it; kept in memory beside the stored one where it differs."""
         return self.weight if self.integer else self.weight.prepared()
 
+    @cached_property
+    def _one_pass(self) -> Pass | None:
+        """The kernel that does what `__call__` says, where there is one."""
+        if self.integer and self.norm is None:
+            return integer_pass(self.weight, self.bias, self.activation, self.input)  # type: ignore[arg-type]
+        return None
+
     def __call__(self, x: np.ndarray) -> np.ndarray:
+        if self._one_pass is not None and (y := self._one_pass(x)) is not None:
+            return y
         if self.input is None:
             z = self.prepared.apply(x)
         else:

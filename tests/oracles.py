@@ -132,3 +132,27 @@ def unchanged(function: Callable, *args: Any) -> Any:
     for old, new in zip(before, args):
         assert old.tobytes() == np.asarray(new).tobytes()
     return result
+
+
+def encode_loops(x: np.ndarray, scale: np.float32, zero: int, low: int, high: int) -> list[list[int]]:
+    """The codes one by one: the quotient of two float32, rounded in float64 and then again, is the float32 quotient."""
+    codes = []
+    for row in x:
+        quotients = [float(value) / float(scale) for value in row]
+        rounded = [float(np.float32(min(max(q, -1e30), 1e30))) for q in quotients]
+        codes.append([min(max(round(q) + zero, low), high) for q in rounded])
+    return codes
+
+
+def linear_fractions(
+    a: np.ndarray, b: np.ndarray, a_zero: np.ndarray, b_zero: np.ndarray, a_scale: np.ndarray, scale: np.ndarray,
+    bias: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """A quantized layer's outputs without rounding until the end, and the sum of the sizes of what each adds."""
+    sums = matmul_loops(a, b, a_zero, b_zero)
+    exact, sizes = np.empty((len(a), len(b))), np.empty((len(a), len(b)))
+    for m, row in enumerate(sums):
+        for n, acc in enumerate(row):
+            z = acc * Fraction(float(a_scale[m])) * Fraction(float(scale[n]))
+            exact[m, n], sizes[m, n] = z + Fraction(float(bias[n])), abs(z) + abs(Fraction(float(bias[n])))
+    return exact, sizes

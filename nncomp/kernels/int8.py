@@ -13,25 +13,24 @@ modulo 2^32 throughout, exact because C itself fits.
 
 import numpy as np
 
+from nncomp.kernels.int8_ends import ends_of, finish, shares
+from nncomp.kernels.int8_matrix import int8_matmul_matrix
 from nncomp.kernels.jit import compiled, inlined
 from nncomp.kernels.memory import aligned_empty
-from nncomp.kernels.pack import NO_ZEROS, WIDTH, Packed
+from nncomp.kernels.pack import NO_ZEROS, Packed
 from nncomp.kernels.simd import (
     codes,
-    column,
     dot,
-    fma,
     height,
     packed,
+    pointer,
     prefetch,
     prefetch_line,
-    row,
-    store,
-    width,
     with_rows,
     zeros,
-)  # fmt: skip
-from nncomp.kernels.simd.path import GROUP, LANES, PATH, ROWS, TAKES, VECTORS
+)
+from nncomp.kernels.simd.matrix import SIDE
+from nncomp.kernels.simd.path import GROUP, LANES, MATRIX, PATH, ROWS, VECTORS, to_take
 from nncomp.kernels.threads import split
 
 
@@ -42,7 +41,7 @@ def int8_matmul_reference(a: np.ndarray, b: np.ndarray, a_zero: np.ndarray, b_ze
 
 def int8_matmul(
     a: np.ndarray, b: Packed, a_zero: np.ndarray | None = None, out: np.ndarray | None = None
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """`C (M, N)` in int32 from codes `a (M, K)`, their zero points (M) and the packed weights; into `out` if given.
 
     >>> from nncomp.kernels.pack import int8_pack
@@ -50,28 +49,30 @@ def int8_matmul(
     >>> int8_matmul(np.array([[200, 7]], np.uint8), b, a_zero=np.array([7], np.int32))
     array([[-24704]], dtype=int32)
     """
-    out = aligned_empty((len(a), b.outputs), np.int32) if out is None else out
+    return product(a, b, a_zero, aligned_empty((len(a), b.outputs), np.int32) if out is None else out)
+
+
+def product(a: np.ndarray, b: Packed, a_zero: np.ndarray | None, out: np.ndarray, scales: tuple = ()) -> np.ndarray:
+    """Fill `out` with C, or by the `scales` of `int8_linear` with what C stands for; on one or several threads."""
+    if out.size == 0:
+        return out
     zero = NO_ZEROS if a_zero is None else np.ascontiguousarray(a_zero, np.int32)
-    flip = TAKES is not None and a.dtype.char != TAKES
-    a = np.ascontiguousarray(a)
-    a = a.view(str(TAKES)) if flip else a
-
-    def some_rows(m: int, end: int) -> None:
-        _int8_matmul(a[m:end], flip, *b[:3], zero[m:end], out[m:end], 0, b.outputs)
-
-    def some_columns(n: int, end: int) -> None:
-        _int8_matmul(a, flip, *b[:3], zero, out, n, end)
-
-    if len(a) > 4 * ROWS:
-        split(some_rows, len(a), a.size * b.outputs, ROWS)
+    a, rows = np.ascontiguousarray(a), len(a)
+    args: tuple = (b.panels, b.sums, b.zeros, zero, out, scales)
+    if MATRIX:
+        args, kernel, height, work = (a, *args), int8_matmul_matrix, 2 * SIDE, a.size * b.outputs // 4
     else:
-        split(some_columns, b.outputs, a.size * b.outputs, WIDTH)
+        args, kernel, height, work = (a, to_take(a.dtype), *args), _int8_matmul, ROWS, a.size * b.outputs
+    if rows > 4 * ROWS:
+        split(lambda m, end: kernel(*args, m, end, 0, b.outputs), rows, work, height)
+    else:
+        split(lambda n, end: kernel(*args, 0, rows, n, end), b.outputs, work, VECTORS * LANES)
     return out
 
 
-def _int8_matmul_scalar_py(a, flip, panels, sums, b_zero, a_zero, out, start, end):  # type: ignore[no-untyped-def]
-    inner = a.shape[1]
-    for m in range(len(a)):
+def _int8_matmul_scalar_py(a, move, panels, sums, b_zero, a_zero, out, scales, top, bottom, start, end):  # type: ignore[no-untyped-def]
+    inner, depth = a.shape[1], panels.size // sums.size
+    for m in range(top, bottom):
         excess = np.int32(0)
         zero = a_zero[m] if a_zero.size else np.int32(0)
         for k in range(inner):
@@ -79,79 +80,66 @@ def _int8_matmul_scalar_py(a, flip, panels, sums, b_zero, a_zero, out, start, en
         for n in range(start, end):
             total = np.int32(np.int32(excess * b_zero[n] if b_zero.size else 0) - np.int32(zero * sums[n]))
             for k in range(inner):
-                total = np.int32(total + np.int32(a[m, k]) * np.int32(panels[n * inner + k]))
+                total = np.int32(total + np.int32(a[m, k]) * np.int32(panels[n * depth + k]))
             out[m, n] = total
 
 
-def _int8_matmul_py(a, flip, panels, sums, b_zero, a_zero, out, n, end):  # type: ignore[no-untyped-def]
-    a, minus, excess = _as_taken(a, flip, a_zero, b_zero.size > 0)
-    args = a, panels, sums, b_zero, minus, excess, out
+def _int8_matmul_py(a, move, panels, sums, b_zero, a_zero, out, scales, top, bottom, n, end):  # type: ignore[no-untyped-def]
+    minus, excess = shares(a, move, a_zero, b_zero, top, bottom)
+    taken, first = _as_taken(a, move, top, bottom)
+    ends = ends_of(out, sums, b_zero, minus, excess, scales)
+    work = pointer(taken), first, taken.shape[1], pointer(panels), panels.size // sums.size, ends
     while n < end:
         vectors = min(VECTORS, (sums.size - n) // LANES)
         if vectors == 4:
-            _panel(zeros(1, 4, out), n, args)
+            _panel(zeros(1, 4, sums), top, bottom, n, work)
         elif vectors == 3:
-            _panel(zeros(1, 3, out), n, args)
+            _panel(zeros(1, 3, sums), top, bottom, n, work)
         elif vectors == 2:
-            _panel(zeros(1, 2, out), n, args)
+            _panel(zeros(1, 2, sums), top, bottom, n, work)
         else:
-            _panel(zeros(1, 1, out), n, args)
+            _panel(zeros(1, 1, sums), top, bottom, n, work)
         n += vectors * LANES
 
 
-def _as_taken_py(a, flip, a_zero, need_excess):  # type: ignore[no-untyped-def]
-    """Codes of the sign that `dot` takes, in whole groups; minus their zero points; K of those less the codes' sum."""
-    rows, inner = a.shape
-    move = (128 if TAKES == "B" else -128) if flip else 0
+def _as_taken_py(a, move, top, bottom):  # type: ignore[no-untyped-def]
+    """Codes as `dot` takes them, in whole groups, and which row of A is their first: copied where A's are others."""
+    inner = a.shape[1]
     whole = (inner + GROUP - 1) // GROUP * GROUP
-    taken = a
-    if flip or whole > inner:
-        taken = np.empty((rows, whole), a.dtype)
-        for m in range(rows):
-            for k in range(inner):
-                taken[m, k] = a[m, k] + move
-            for k in range(inner, whole):
-                taken[m, k] = 0
-    minus = np.empty(rows if flip or a_zero.size else 0, np.int32)
-    for m in range(minus.size):
-        minus[m] = -move - (a_zero[m] if a_zero.size else np.int32(0))
-    excess = np.empty(rows if need_excess else 0, np.int32)
-    for m in range(excess.size):
-        total = np.int32(0)
+    if move == 0 and whole == inner:
+        return a, 0
+    taken = np.zeros((bottom - top, whole), a.dtype)
+    for m in range(bottom - top):
         for k in range(inner):
-            total += np.int32(taken[m, k])
-        excess[m] = -total - (inner * minus[m] if minus.size else 0)
-    return taken, minus, excess
+            taken[m, k] = a[top + m, k] + move
+    return taken, top
 
 
-def _panel_py(tile, n, args):  # type: ignore[no-untyped-def]
+def _panel_py(tile, top, bottom, n, work):  # type: ignore[no-untyped-def]
     """The columns of C from n on; the last tile of rows begins early where it would end late."""
-    m, rows = 0, len(args[0])
-    while m < rows:
-        if rows >= ROWS and rows - m > 4:
-            _tile(with_rows(tile, ROWS), min(m, rows - ROWS), n, args)
+    m = top
+    while m < bottom:
+        if bottom - top >= ROWS and bottom - m > 4:
+            _tile(with_rows(tile, ROWS), min(m, bottom - ROWS), n, work)
             m += ROWS
-        elif rows >= 4:
-            _tile(with_rows(tile, 4), min(m, rows - 4), n, args)
+        elif bottom - top >= 4:
+            _tile(with_rows(tile, 4), min(m, bottom - 4), n, work)
             m += 4
         else:
-            _tile(tile, m, n, args)
+            _tile(tile, m, n, work)
             m += 1
 
 
-def _tile_py(acc, m, n, args):  # type: ignore[no-untyped-def]
-    a, panels, sums, b_zero, minus, excess, out = args
-    inner, outputs = a.shape[1], out.shape[1]
-    c = m * outputs + n
-    prefetch(acc, out, c, outputs)
-    if minus.size:
-        acc = fma(column(acc, minus, m, 1), row(acc, sums, n), acc)
-    if excess.size:
-        acc = fma(column(acc, excess, m, 1), row(acc, b_zero, n), acc)
+def _tile_py(acc, m, n, work):  # type: ignore[no-untyped-def]
+    a, first, inner, panels, depth, ends = work
+    out, outputs = ends[:2]
+    prefetch(acc, out, m * outputs + n, outputs)
+    here = (m - first) * inner
     for k in range(0, inner, GROUP):
-        prefetch_line(a, (m + height(acc)) * inner + height(acc) * k)  # the next tile's rows: too short to be foreseen
-        acc = dot(codes(acc, a, m * inner + k, inner), packed(acc, panels, n * inner + width(acc) * k), acc)
-    store(acc, out, c, outputs, height(acc), outputs - n)
+        prefetch_line(a, here + height(acc) * (inner + k))  # the next tile's rows: too short to be foreseen
+        b = packed(acc, panels, n * depth + k * LANES, LANES * depth)
+        acc = dot(codes(acc, a, here + k, inner), b, acc)
+    finish(acc, m, n, height(acc), ends)
 
 
 _as_taken = inlined(_as_taken_py)

@@ -8,7 +8,6 @@ again.
 """
 
 import hashlib
-import os
 import pickle
 import sys
 import uuid
@@ -23,6 +22,8 @@ import numpy
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
+
+from nncomp.kernels.simd.path import CHOSEN
 
 config: Any = numba.config
 KERNELS = Path(__file__).parent
@@ -65,7 +66,7 @@ def _stamp() -> str:
     digest = hashlib.sha256()
     for source in sorted(KERNELS.rglob("*.py")):
         digest.update(str(source.relative_to(KERNELS)).encode() + b"\0" + source.read_bytes() + b"\0")
-    versions = (sys.version, numpy.__version__, numba.__version__, llvmlite.__version__, os.environ.get("NNCOMP_SIMD"))
+    versions = (sys.version, numpy.__version__, numba.__version__, llvmlite.__version__, CHOSEN)
     digest.update(repr((versions, [str(getattr(config, name, None)) for name in SETTINGS])).encode())
     return digest.hexdigest()
 

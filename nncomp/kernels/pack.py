@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from nncomp.kernels.memory import aligned_empty
-from nncomp.kernels.simd.path import GROUP, LANES, VECTORS
+from nncomp.kernels.simd.matrix import DEPTH
+from nncomp.kernels.simd.path import GROUP, LANES, MATRIX
 
-WIDTH = VECTORS * LANES
-"""The columns of C in a panel: as many as a tile has."""
+WHOLE = DEPTH if MATRIX else GROUP
+"""Panels have a multiple of so many inputs."""
 NO_ZEROS = np.empty(0, np.int32)
 LARGEST_SUM = 2**31 - 1
 
@@ -26,10 +27,10 @@ def fits_int32(b: np.ndarray, b_zero: np.ndarray) -> bool:
 
 
 class Packed(NamedTuple):
-    """The weights as `int8_matmul` reads them: panels of columns of C, then groups of inputs, columns, inputs."""
+    """The weights as `int8_matmul` reads them."""
 
     panels: np.ndarray
-    """int8: the codes, less 128 if they were uint8; zeros up to whole groups and whole registers."""
+    """int8 (N / LANES, K / GROUP, LANES, GROUP), flat: the codes, less 128 if they were uint8, filled up with zeros."""
     sums: np.ndarray
     """int32: the sum of each row of codes."""
     zeros: np.ndarray
@@ -53,13 +54,11 @@ def int8_pack(b: np.ndarray, b_zero: np.ndarray | None = None) -> Packed:
     if not fits_int32(b, zero):
         raise ValueError(f"a sum over these {inputs} codes can overflow int32; any {LARGEST_K} fit")
     shift = np.int32(128 if b.dtype == np.uint8 else 0)
-    wide, deep = -outputs % LANES, -inputs % GROUP
+    wide, deep = -outputs % LANES, -inputs % WHOLE
     signed = np.pad((b ^ np.uint8(shift)).view(np.int8) if shift else b, ((0, wide), (0, deep)))
-    panels = aligned_empty((signed.size,), np.int8)
-    for n in range(0, len(signed), WIDTH):
-        panel = signed[n : n + WIDTH]
-        groups = panel.reshape(len(panel), signed.shape[1] // GROUP, GROUP).transpose(1, 0, 2)
-        panels[n * signed.shape[1] :][: panel.size] = groups.ravel()
+    registers = signed.reshape(len(signed) // LANES, LANES, signed.shape[1] // GROUP, GROUP).transpose(0, 2, 1, 3)
+    panels = aligned_empty(registers.shape, np.int8)
+    panels[...] = registers
     zero -= shift
     zero = np.pad(zero, (0, wide)) if zero.any() else NO_ZEROS
-    return Packed(panels, signed.sum(axis=1, dtype=np.int32), zero, outputs, inputs)
+    return Packed(panels.reshape(-1), signed.sum(axis=1, dtype=np.int32), zero, outputs, inputs)

@@ -16,7 +16,7 @@ from nncomp.kernels.memory import aligned, aligned_empty
 from nncomp.kernels.pack import LARGEST_SUM
 from nncomp.kernels.pattern import Pattern
 from nncomp.kernels.simd import codes, column, dot, fma, row, store, unzipped, width, zeros, zipped
-from nncomp.kernels.simd.path import GROUP, LANES, PATH, TAKES
+from nncomp.kernels.simd.path import GROUP, LANES, PATH, to_take
 from nncomp.kernels.threads import split
 from nncomp.kernels.transpose import from_lanes, to_lanes
 
@@ -86,12 +86,10 @@ def sparse_int8_matmul(a: np.ndarray, kept: KeptCodes, a_zero: np.ndarray) -> np
     array([[10,  0, 60]], dtype=int32)
     """
     a, out = np.ascontiguousarray(a), aligned_empty((len(a), kept.sums.size), np.int32)
-    flip = TAKES is not None and a.dtype.char != TAKES
-    move = (128 if TAKES == "B" else -128) if flip else 0
+    move = to_take(a.dtype)
     minus = np.zeros(len(a) + PANEL, np.int32)
     np.subtract(-move, a_zero, out=minus[: len(a)], dtype=np.int32, casting="unsafe")
-    taken = a.view(str(TAKES)) if flip else a
-    split(lambda b, end: _sparse_int8_matmul(taken[b:end], move, minus[b:], *kept[:4], out[b:end]),
+    split(lambda b, end: _sparse_int8_matmul(a[b:end], move, minus[b:], *kept[:4], out[b:end]),
           len(a), kept.steps.size * len(a) // 2, step=PANEL)  # fmt: skip
     return out
 

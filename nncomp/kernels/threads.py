@@ -18,8 +18,8 @@ from nncomp.kernels.simd.path import PATH
 
 CORES = 1 if PATH == "scalar" else int(config.NUMBA_NUM_THREADS)
 """The cores this process may use, or `NUMBA_NUM_THREADS`."""
-WORTH = 2**25
-"""Multiply-adds a thread must get, about 50 microseconds of them: waking it takes a third of that."""
+WORTH = 2**26
+"""Multiply-adds of vector registers a thread must get, about 150 microseconds of them: to wake it takes some 50."""
 _limit = ContextVar("threads", default=CORES)
 _pools: list[ThreadPoolExecutor] = []
 os.register_at_fork(after_in_child=_pools.clear)

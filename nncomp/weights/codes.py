@@ -20,6 +20,7 @@ class CodeBlock:
         self.codes: np.ndarray | Sparse
         whole = columns == (0, codes.shape[1])
         narrow = codes.dtype.itemsize == 1
+        self.packed = self.kept = None
         if isinstance(codes, Sparse):
             self.codes = part = codes if whole else codes.column_block(*columns)
             self.kept = sparse_int8_pack(part.values, part.pattern, zero) if narrow else None

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from nncomp.formats import Grid
+from nncomp.kernels.pack import Packed
 from nncomp.weights.codes import CodeBlock
 from nncomp.weights.dense import Dense
 from nncomp.weights.protocol import check_mask, check_shape
@@ -177,6 +178,11 @@ class Quantized:
         for block, start in enumerate(self._block_starts):
             x = q if len(self._block_starts) == 1 else q[:, start : start + self._block_width]
             yield self._code_blocks[block].product(x, x_zero), self.grid.scale[:, block][None, :]
+
+    @property
+    def packed(self) -> Packed | None:
+        """All codes as the int8 kernels read them; None where they are sparse, wide, in groups, or sums leave int32."""
+        return self._code_blocks[0].packed if len(self._block_starts) == 1 else None
 
     @cached_property
     def _code_blocks(self) -> list[CodeBlock]:

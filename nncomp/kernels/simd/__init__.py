@@ -8,13 +8,29 @@ stays in this folder.
 Indices count elements from an array's start; arrays are contiguous; nothing here checks bounds.
 """
 
-from nncomp.kernels.simd.access import column, load, prefetch, prefetch_line, row, store, take
-from nncomp.kernels.simd.arithmetic import add, fma, row_sums, transposed
+from nncomp.kernels.simd.access import column, load, pointer, prefetch, prefetch_line, row, store, take
+from nncomp.kernels.simd.arithmetic import (
+    absolute,
+    add,
+    any_above,
+    as_float,
+    as_int,
+    divide,
+    fma,
+    higher,
+    lower,
+    multiply,
+    rint,
+    subtract,
+)
 from nncomp.kernels.simd.codes import codes, dot, packed
-from nncomp.kernels.simd.shape import height, square, upright, width, with_rows, zeros
+from nncomp.kernels.simd.shape import full, height, square, upright, width, with_rows, zeros
+from nncomp.kernels.simd.turning import highest, lowest, row_sums, transposed
 from nncomp.kernels.simd.zip import unzipped, zipped
 
 __all__ = [
-    "add", "codes", "column", "dot", "fma", "height", "load", "packed", "prefetch", "prefetch_line", "row", "row_sums",
-    "square", "store", "take", "transposed", "unzipped", "upright", "width", "with_rows", "zeros", "zipped",
+    "absolute", "add", "any_above", "as_float", "as_int", "codes", "column", "divide", "dot", "fma", "full", "height",
+    "higher", "highest", "load", "lower", "lowest", "multiply", "packed", "pointer", "prefetch", "prefetch_line",
+    "rint", "row", "row_sums", "square", "store", "subtract", "take", "transposed", "unzipped", "upright", "width",
+    "with_rows", "zeros", "zipped",
 ]  # fmt: skip

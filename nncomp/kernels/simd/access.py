@@ -10,6 +10,17 @@ from nncomp.kernels.simd.tile import BYTE, INDEX, WORD, Emit, Tile, intrinsic
 
 
 @intrinsic
+def pointer(_: Any, u: Any) -> Any:
+    """Where `u` begins: what inner functions take in place of arrays, whose users Numba counts in each of them."""
+
+    def emit(*call: Any) -> Any:
+        e = Emit(*call)
+        return e.context.make_array(u)(e.context, e.builder, e.values[0]).data
+
+    return types.CPointer(u.dtype)(u), emit
+
+
+@intrinsic
 def column(_: Any, tile: Tile, u: Any, i: Any, step: Any) -> Any:
     """`u[i + r step]` all along row r."""
 
@@ -59,13 +70,13 @@ def load(_: Any, tile: Tile, u: Any, i: Any, step: Any, rows: Any, columns: Any)
         name, nothing, places = f"llvm.masked.load.{tile.name_in_llvm}.p0", ir.Constant(tile.register, None), []
         with e.builder.if_else(_whole(e, tile)) as (whole, edge):
             with whole:
-                plain = [e.builder.load(_place(e, tile, r, c), align=1) for r, c in _registers(tile)]
+                plain = [e.builder.load(_place(e, tile, r, c, tile.register), align=1) for r, c in _registers(tile)]
                 places.append(e.builder.block)
             with edge:
-                masked = [
-                    e.call(name, tile.register, _place(e, tile, r, c), WORD(1), _inside(e, tile, r, c), nothing)
-                    for r, c in _registers(tile)
-                ]
+                masked = []
+                for r, c in _registers(tile):
+                    place, inside = _place(e, tile, r, c, tile.register), _inside(e, tile, r, c)
+                    masked.append(e.call(name, tile.register, place, WORD(1), inside, nothing))
                 places.append(e.builder.block)
         merged = {}
         for at, *found in zip(_registers(tile), plain, masked):
@@ -79,19 +90,29 @@ def load(_: Any, tile: Tile, u: Any, i: Any, step: Any, rows: Any, columns: Any)
 
 @intrinsic
 def store(_: Any, tile: Tile, u: Any, i: Any, step: Any, rows: Any, columns: Any) -> Any:
-    """`u[i + r step + c] = tile[r, c]` in the first `rows` and `columns`; what lies beyond is not written."""
+    """`u[i + r step + c] = tile[r, c]` in the first `rows` and `columns`; what lies beyond is not written.
+
+    Integers of a narrower dtype keep their lowest bits.
+    """
+    narrow = ir.VectorType(ir.IntType(u.dtype.bitwidth), tile.lanes)
 
     def emit(*call: Any) -> Any:
         e = Emit(*call)
-        name = f"llvm.masked.store.{tile.name_in_llvm}.p0"
+
+        def value(r: int, c: int) -> Any:
+            whole = e.part(0, r, c)
+            return whole if u.dtype.bitwidth == tile.element.bitwidth else e.builder.trunc(whole, narrow)
+
+        first = value(0, 0).type
+        name = f"llvm.masked.store.{tile.name_in_llvm if first == tile.register else f'v{tile.lanes}i8'}.p0"
         with e.builder.if_else(_whole(e, tile)) as (whole, edge):
             with whole:
                 for r, c in _registers(tile):
-                    e.builder.store(e.part(0, r, c), _place(e, tile, r, c), align=1)
+                    e.builder.store(value(r, c), _place(e, tile, r, c, first), align=1)
             with edge:
                 for r, c in _registers(tile):
-                    place, inside = _place(e, tile, r, c), _inside(e, tile, r, c)
-                    e.call(name, ir.VoidType(), e.part(0, r, c), place, WORD(1), inside)
+                    place, inside = _place(e, tile, r, c, first), _inside(e, tile, r, c)
+                    e.call(name, ir.VoidType(), value(r, c), place, WORD(1), inside)
         return e.context.get_dummy_value()
 
     return types.void(tile, u, *[types.intp] * 4), emit
@@ -101,8 +122,8 @@ def _registers(tile: Tile) -> list[tuple[int, int]]:
     return list(product(range(tile.rows), range(tile.vectors)))
 
 
-def _place(e: Emit, tile: Tile, r: int, c: int) -> Any:
-    return e.pointer(1, e.at(e.at(e.values[2], r, e.values[3]), c, tile.lanes), tile.register)
+def _place(e: Emit, tile: Tile, r: int, c: int, to: ir.Type) -> Any:
+    return e.pointer(1, e.at(e.at(e.values[2], r, e.values[3]), c, tile.lanes), to)
 
 
 def _whole(e: Emit, tile: Tile) -> Any:

@@ -1,87 +1,112 @@
-"""Arithmetic on tiles: multiply-adds lane by lane, sums along rows, rows turned into columns."""
+"""Arithmetic lane by lane, on tiles of one shape: integers wrap, floats are rounded as IEEE 754 says."""
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 
-from nncomp.kernels.simd.tile import WORD, Emit, Tile, intrinsic
+from nncomp.kernels.simd.tile import Emit, Tile, intrinsic
+
+Operation = Callable[..., Any]
+"""From an `Emit` and registers to a register."""
+
+
+def _of_one(operation: Operation) -> Any:
+    return lambda _, a: (a(a), lambda *call: _each(operation, 1, *call))
+
+
+def _of_two(operation: Operation) -> Any:
+    return lambda _, a, b: (a(a, b), lambda *call: _each(operation, 2, *call))
+
+
+def _each(operation: Operation, arguments: int, *call: Any) -> Any:
+    e = Emit(*call)
+    return e.tile(lambda r, c: operation(e, *(e.part(n, r, c) for n in range(arguments))))
+
+
+def _named(name: str) -> Operation:
+    """LLVM's function of that name."""
+    return lambda e, *xs: e.call(f"llvm.{name}.{e.result.name_in_llvm}", e.result.register, *xs)
+
+
+def _either(of_floats: str, of_integers: str) -> Operation:
+    """The instruction for the kind of element."""
+    return lambda e, *xs: getattr(e.builder, of_floats if e.result.floats else of_integers)(*xs)
+
+
+def _first_if(comparison: str) -> Operation:
+    return lambda e, x, y: e.builder.select(e.builder.fcmp_ordered(comparison, x, y), x, y)
+
+
+add = intrinsic(_of_two(_either("fadd", "add")))
+"""`a + b`"""
+subtract = intrinsic(_of_two(_either("fsub", "sub")))
+"""`a - b`"""
+multiply = intrinsic(_of_two(_either("fmul", "mul")))
+"""`a b`"""
+divide = intrinsic(_of_two(_either("fdiv", "sdiv")))
+"""`a / b`"""
+lower = intrinsic(_of_two(_first_if("<")))
+"""Of floats, a where `a < b`, and else b: where one is NaN, too."""
+higher = intrinsic(_of_two(_first_if(">")))
+"""Of floats, a where `a > b`, and else b: where one is NaN, too."""
+rint = intrinsic(_of_one(_named("roundeven")))
+"""The nearest whole number, of two the even one."""
+absolute = intrinsic(_of_one(_named("fabs")))
+"""`|a|`"""
 
 
 @intrinsic
 def fma(_: Any, a: Tile, b: Tile, acc: Tile) -> Any:
-    """`a * b + acc`; integers wrap, floats are rounded once where the processor can."""
+    """`a b + acc`, rounded once where the processor can."""
 
-    def emit(*call: Any) -> Any:
-        e = Emit(*call)
+    def one(e: Emit, x: Any, y: Any, z: Any) -> Any:
+        if acc.floats:
+            return e.call(f"llvm.fmuladd.{acc.name_in_llvm}", acc.register, x, y, z)
+        return e.builder.add(e.builder.mul(x, y), z)
 
-        def one(r: int, c: int) -> Any:
-            x, y, z = e.part(0, r, c), e.part(1, r, c), e.part(2, r, c)
-            if isinstance(acc.element, types.Float):
-                return e.call(f"llvm.fmuladd.{acc.name_in_llvm}", acc.register, x, y, z)
-            return e.builder.add(e.builder.mul(x, y), z)
-
-        return e.tile(one)
-
-    return acc(a, b, acc), emit
+    return acc(a, b, acc), lambda *call: _each(one, 3, *call)
 
 
 @intrinsic
-def add(_: Any, a: Tile, b: Tile) -> Any:
-    """`a + b`; integers wrap."""
+def as_float(_: Any, tile: Tile, like: Any) -> Any:
+    """Integers as floats of the dtype of the array `like`, as wide."""
+    result = Tile(like.dtype, tile.rows, tile.vectors)
 
     def emit(*call: Any) -> Any:
         e = Emit(*call)
-        plus = e.builder.fadd if isinstance(a.element, types.Float) else e.builder.add
-        return e.tile(lambda r, c: plus(e.part(0, r, c), e.part(1, r, c)))
+        return e.tile(lambda r, c: e.builder.sitofp(e.part(0, r, c), result.register))
 
-    return a(a, b), emit
-
-
-def exchanged(e: Emit, a: Any, b: Any, d: int) -> tuple[Any, Any]:
-    """Of every 2 d lanes, b's first d in the place of a's last d, and the other way around."""
-    lanes = a.type.count
-    upper = [lanes + lane - d if lane & d else lane for lane in range(lanes)]
-    lower = [lanes + lane if lane & d else lane + d for lane in range(lanes)]
-    words = ir.VectorType(WORD, lanes)
-    first, second = (e.builder.shuffle_vector(a, b, ir.Constant(words, take)) for take in (upper, lower))
-    return first, second
+    return result(tile, like), emit
 
 
 @intrinsic
-def transposed(_: Any, tile: Tile) -> Any:
-    """A square tile's rows as columns: blocks of 1, 2, 4, ... lanes change places across the diagonal."""
+def as_int(_: Any, tile: Tile) -> Any:
+    """Whole numbers that int32 holds, as int32."""
+    result = Tile(types.int32, tile.rows, tile.vectors)
 
     def emit(*call: Any) -> Any:
         e = Emit(*call)
-        rows = [e.part(0, r, 0) for r in range(tile.rows)]
-        for d in _powers(tile.lanes):
-            for r in range(tile.rows):
-                if not r & d:
-                    rows[r], rows[r + d] = exchanged(e, rows[r], rows[r + d], d)
-        return e.tile(lambda r, c: rows[r])
+        return e.tile(lambda r, c: e.builder.fptosi(e.part(0, r, c), result.register))
 
-    return tile(tile), emit
+    return result(tile), emit
 
 
 @intrinsic
-def row_sums(_: Any, tile: Tile) -> Any:
-    """The sums of a tile's rows, 1, 2, 4, ... of them, each one register: row r's in lane r, and again in r + rows, ...
-
-    Two rows that exchange half their lanes and are added become one register with both; always in the same order.
-    """
+def any_above(_: Any, a: Tile, b: Tile) -> Any:
+    """Whether in any lane `a > b`, or one of them is NaN."""
 
     def emit(*call: Any) -> Any:
         e = Emit(*call)
-        rows = [e.part(0, r, 0) for r in range(tile.rows)]
-        for d in _powers(tile.lanes):
-            pairs = [(r, r + d) for r in range(0, tile.rows, 2 * d)] if d < tile.rows else [(0, 0)]
-            for r, other in pairs:
-                rows[r] = e.builder.fadd(*exchanged(e, rows[r], rows[other], d))
-        return e.tile(lambda r, c: rows[0])
+        found = [
+            e.builder.fcmp_unordered(">", e.part(0, r, c), e.part(1, r, c))
+            for r in range(a.rows)
+            for c in range(a.vectors)
+        ]
+        while len(found) > 1:
+            found = [e.builder.or_(*found[:2]), *found[2:]]
+        mask = e.builder.bitcast(found[0], ir.IntType(a.lanes))
+        return e.builder.icmp_unsigned("!=", mask, mask.type(0))
 
-    return Tile(tile.element, 1, 1)(tile), emit
-
-
-def _powers(lanes: int) -> list[int]:
-    return [1 << n for n in range(lanes.bit_length() - 1)]
+    return types.boolean(a, b), emit

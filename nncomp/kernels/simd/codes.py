@@ -36,19 +36,19 @@ def _group(e: Emit, found: Any) -> Any:
 
 
 @intrinsic
-def packed(_: Any, tile: Tile, b: Any, j: Any) -> Any:
-    """GROUP packed codes in each lane, `b[j + GROUP c : j + GROUP (c + 1)]` in column c of every row, for `dot`."""
+def packed(_: Any, tile: Tile, b: Any, j: Any, step: Any) -> Any:
+    """A register of packed codes from `b[j + v step]` on in vector v of every row, GROUP in each lane, for `dot`."""
 
     def emit(*call: Any) -> Any:
         e = Emit(*call)
         raw = ir.VectorType(BYTE, GROUP * LANES)
-        found = [e.load(1, e.at(e.values[2], c, GROUP * LANES), raw) for c in range(tile.vectors)]
+        found = [e.load(1, e.at(e.values[2], v, e.values[3]), raw) for v in range(tile.vectors)]
         if GROUP == 2:
             found = [e.builder.sext(f, ir.VectorType(ir.IntType(16), 2 * LANES)) for f in found]
         found = [e.builder.bitcast(f, tile.register) for f in found]
         return e.tile(lambda r, c: found[c])
 
-    return tile(tile, b, types.intp), emit
+    return tile(tile, b, types.intp, types.intp), emit
 
 
 @intrinsic

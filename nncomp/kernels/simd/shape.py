@@ -6,7 +6,7 @@ from llvmlite import ir
 from numba import types
 
 from nncomp.kernels.simd.path import BITS
-from nncomp.kernels.simd.tile import INDEX, Tile, intrinsic
+from nncomp.kernels.simd.tile import INDEX, Emit, Tile, intrinsic
 
 
 @intrinsic(prefer_literal=True)
@@ -35,6 +35,19 @@ def with_rows(_: Any, tile: Tile, rows: Any) -> Any:
     """A tile of zeros like `tile`, of other `rows`."""
     result = Tile(tile.element, rows.literal_value, tile.vectors)
     return result(tile, rows), lambda context, *_: ir.Constant(context.get_value_type(result), None)
+
+
+@intrinsic
+def full(_: Any, tile: Tile, value: Any) -> Any:
+    """A tile like `tile` with `value` in every lane."""
+
+    def emit(*call: Any) -> Any:
+        e = Emit(*call)
+        number = e.context.cast(e.builder, e.values[1], e.types[1], tile.element)
+        register = e.splat(number, tile.register)
+        return e.tile(lambda r, c: register)
+
+    return tile(tile, value), emit
 
 
 @intrinsic

@@ -22,13 +22,18 @@ class Tile(types.Type):
         super().__init__(f"Tile({element}, {rows}, {vectors}, {self.lanes})")
 
     @property
+    def floats(self) -> bool:
+        """Whether the elements are floats."""
+        return isinstance(self.element, types.Float)
+
+    @property
     def register(self) -> ir.VectorType:
         return ir.VectorType(_in_llvm(self.element), self.lanes)
 
     @property
     def name_in_llvm(self) -> str:
         """How LLVM calls the register in the names of its functions."""
-        return f"v{self.lanes}{'f' if isinstance(self.element, types.Float) else 'i'}{self.element.bitwidth}"
+        return f"v{self.lanes}{'f' if self.floats else 'i'}{self.element.bitwidth}"
 
 
 def _in_llvm(element: Any) -> ir.Type:
@@ -54,9 +59,11 @@ class Emit:
         self.result: Tile = signature.return_type
 
     def pointer(self, argument: int, index: Any, to: ir.Type) -> Any:
-        """Where the array in `argument` has element `index`, as a pointer `to`."""
-        array = self.context.make_array(self.types[argument])(self.context, self.builder, self.values[argument])
-        return self.builder.bitcast(self.builder.gep(array.data, [index]), to.as_pointer())
+        """Where the array or pointer in `argument` has element `index`, as a pointer `to`."""
+        start = self.values[argument]
+        if isinstance(self.types[argument], types.Array):
+            start = self.context.make_array(self.types[argument])(self.context, self.builder, start).data
+        return self.builder.bitcast(self.builder.gep(start, [index]), to.as_pointer())
 
     def load(self, argument: int, index: Any, to: ir.Type) -> Any:
         return self.builder.load(self.pointer(argument, index, to), align=1)

@@ -10,9 +10,9 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from nncomp.kernels.simd.arithmetic import exchanged
 from nncomp.kernels.simd.path import GROUP, LANES
 from nncomp.kernels.simd.tile import BYTE, INDEX, WORD, Emit, Tile, intrinsic
+from nncomp.kernels.simd.turning import exchanged
 
 HALF = ir.IntType(16)
 
