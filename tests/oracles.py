@@ -126,12 +126,20 @@ def sgd_loop(
 
 
 def unchanged(function: Callable, *args: Any) -> Any:
-    """What the function returns, having made sure that it changed none of its arguments."""
-    before = [np.array(a) for a in args]
+    """What the function returns, having made sure that it changed none of the arrays in its arguments."""
+    before = [a.copy() for a in _arrays(args)]
     result = function(*args)
-    for old, new in zip(before, args):
-        assert old.tobytes() == np.asarray(new).tobytes()
+    for old, new in zip(before, _arrays(args)):
+        assert old.tobytes() == new.tobytes()
     return result
+
+
+def _arrays(args: Any) -> Iterator[np.ndarray]:
+    for arg in args:
+        if isinstance(arg, np.ndarray):
+            yield arg
+        elif isinstance(arg, tuple | list):
+            yield from _arrays(arg)
 
 
 def encode_loops(x: np.ndarray, scale: np.float32, zero: int, low: int, high: int) -> list[list[int]]:

@@ -11,6 +11,8 @@ enter the inner loop: with codes a, b as they are,
 modulo 2^32 throughout, exact because C itself fits.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from nncomp.kernels.int8_ends import ends_of, finish, shares
@@ -31,7 +33,7 @@ from nncomp.kernels.simd import (
 )
 from nncomp.kernels.simd.matrix import SIDE
 from nncomp.kernels.simd.path import GROUP, LANES, MATRIX, PATH, ROWS, VECTORS, to_take
-from nncomp.kernels.threads import split
+from nncomp.kernels.threads import WORTH, split
 
 
 def int8_matmul_reference(a: np.ndarray, b: np.ndarray, a_zero: np.ndarray, b_zero: np.ndarray) -> np.ndarray:
@@ -49,25 +51,30 @@ def int8_matmul(
     >>> int8_matmul(np.array([[200, 7]], np.uint8), b, a_zero=np.array([7], np.int32))
     array([[-24704]], dtype=int32)
     """
-    return product(a, b, a_zero, aligned_empty((len(a), b.outputs), np.int32) if out is None else out)
-
-
-def product(a: np.ndarray, b: Packed, a_zero: np.ndarray | None, out: np.ndarray, scales: tuple = ()) -> np.ndarray:
-    """Fill `out` with C, or by the `scales` of `int8_linear` with what C stands for; on one or several threads."""
+    out = aligned_empty((len(a), b.outputs), np.int32) if out is None else out
     if out.size == 0:
         return out
     zero = NO_ZEROS if a_zero is None else np.ascontiguousarray(a_zero, np.int32)
-    a, rows = np.ascontiguousarray(a), len(a)
-    args: tuple = (b.panels, b.sums, b.zeros, zero, out, scales)
-    if MATRIX:
-        args, kernel, height, work = (a, *args), int8_matmul_matrix, 2 * SIDE, a.size * b.outputs // 4
-    else:
-        args, kernel, height, work = (a, to_take(a.dtype), *args), _int8_matmul, ROWS, a.size * b.outputs
-    if rows > 4 * ROWS:
-        split(lambda m, end: kernel(*args, m, end, 0, b.outputs), rows, work, height)
-    else:
-        split(lambda n, end: kernel(*args, 0, rows, n, end), b.outputs, work, VECTORS * LANES)
+    rows, inner = a.shape
+    args = np.ascontiguousarray(a), int8_move(a.dtype), b.panels, b.sums, b.zeros, zero, out, ()
+    split_product(lambda *part: int8_kernel(*args, *part), rows, inner, b.outputs)
     return out
+
+
+def int8_move(dtype: np.dtype) -> int:
+    """What the kernel adds to the codes of A; matrix registers take both kinds as they are."""
+    return 0 if MATRIX else to_take(dtype)
+
+
+def split_product(kernel: Callable[..., object], rows: int, inner: int, outputs: int) -> None:
+    """Call `kernel(top, bottom, start, end)` on rows and columns that cover C, on one or several threads."""
+    work = rows * inner * outputs // (4 if MATRIX else 1)  # matrix registers are that much faster
+    if work < WORTH:
+        kernel(0, rows, 0, outputs)
+    elif rows > 4 * ROWS:
+        split(lambda m, end: kernel(m, end, 0, outputs), rows, work, 2 * SIDE if MATRIX else ROWS)
+    else:
+        split(lambda n, end: kernel(0, rows, n, end), outputs, work, VECTORS * LANES)
 
 
 def _int8_matmul_scalar_py(a, move, panels, sums, b_zero, a_zero, out, scales, top, bottom, start, end):  # type: ignore[no-untyped-def]
@@ -146,3 +153,4 @@ _as_taken = inlined(_as_taken_py)
 _tile = inlined(_tile_py)
 _panel = inlined(_panel_py)
 _int8_matmul = compiled(_int8_matmul_scalar_py if PATH == "scalar" else _int8_matmul_py)
+int8_kernel = int8_matmul_matrix if MATRIX else _int8_matmul

@@ -8,7 +8,7 @@ the weights pass from the second; what C has summed up meanwhile waits there too
 from nncomp.kernels.int8_ends import ends_of, finish, shares, writes_sums
 from nncomp.kernels.jit import compiled, inlined
 from nncomp.kernels.memory import aligned
-from nncomp.kernels.simd import load, pointer, row, store, zeros
+from nncomp.kernels.simd import load, pointer, store, zeros
 from nncomp.kernels.simd.matrix import DEPTH, SHAPES, SIDE, clear, configure, multiply, release, restore, save
 
 SQUARE = SIDE * SIDE
@@ -16,10 +16,10 @@ INPUTS, ROWS, COLUMNS = 512, 256, 512
 """Inputs at a time where they are more than twice as many; the rows and columns of C whose sums wait meanwhile."""
 
 
-def _int8_matmul_matrix_py(a, panels, sums, b_zero, a_zero, out, scales, top, bottom, start, end):  # type: ignore[no-untyped-def]
-    minus, excess = shares(a, 0, a_zero, b_zero, top, bottom)
+def _int8_matmul_matrix_py(a, move, panels, sums, b_zero, a_zero, out, scales, top, bottom, start, end):  # type: ignore[no-untyped-def]
+    minus, excess = shares(a, move, a_zero, b_zero, top, bottom)
     inner, padded = a.shape[1], sums.size
-    parts = 1 if inner <= 2 * INPUTS else (inner + INPUTS - 1) // INPUTS
+    parts = 1 if inner <= 2 * INPUTS or bottom - top <= SIDE else (inner + INPUTS - 1) // INPUTS
     across = 2 * COLUMNS if parts == 1 else COLUMNS
     inputs = ((inner + DEPTH - 1) // DEPTH + parts - 1) // parts * DEPTH
     left, block = aligned(2 * SIDE * inputs, a), aligned(4 * SQUARE, sums)
@@ -101,9 +101,9 @@ def _block_py(rows, columns, m, second, n, place, part, buffers, ends):  # type:
         save(rows, columns, out, m * outputs + n, (second - m) * outputs, outputs)
     else:
         save(rows, columns, block, 0, columns * SQUARE, columns * SIDE)
-        for r in range(rows * height):
-            here = m + r if r < SIDE else second + r - SIDE
-            finish(row(zeros(1, columns, block), block, r * columns * SIDE), here, n, 1, ends)
+        for r in range(0, rows * height, 4):
+            here, wide = m + r if r < SIDE else second + r - SIDE, columns * SIDE
+            finish(load(zeros(4, columns, block), block, r * wide, wide, 4, wide), here, n, height - r % SIDE, ends)
 
 
 _pack = inlined(_pack_py)

@@ -1,90 +1,108 @@
 """A quantized layer in one pass: integer products, scales, bias, activation, and the codes of the outputs if asked for.
 
-    y = max(acc (a_scale b_scale) + bias, floor)              floor = 0 for ReLU, -infinity for none
-    q = saturate(round(y / out_scale) + out_zero)
+    a = saturate(round(x / a_scale) + a_zero)
+    y = max(acc (a_scale b_scale) + bias, floor)
+    q = saturate(round(y / scale) + zero)
 
 with acc the exact product of codes (`int8.py`), rounded once to float32: bit for bit what those steps give one by one.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
-from nncomp.kernels.encode import encode_reference
-from nncomp.kernels.int8 import int8_matmul, int8_matmul_reference, product
+from nncomp.kernels.encode import TO_ALL, Codes, encode, encode_reference, encode_rows, fit_to_all, grids
+from nncomp.kernels.int8 import int8_kernel, int8_matmul, int8_matmul_reference, int8_move, split_product
 from nncomp.kernels.jit import compiled
-from nncomp.kernels.memory import aligned_empty
+from nncomp.kernels.memory import aligned, aligned_empty
 from nncomp.kernels.pack import Packed
 from nncomp.kernels.simd.path import PATH
+from nncomp.kernels.threads import WORTH
 
 
-class Outputs(NamedTuple):
-    """The grid of a layer's outputs."""
+class Layer:
+    """A layer's packed weights, their scales (N, or 1 for all), the bias (N), and the grid its inputs are laid on.
 
-    scale: np.float32
-    zero: int
-    low: int
-    high: int
-    dtype: np.dtype
+    `floor`: 0 for ReLU, -infinity for none. `outputs`: the fixed grid of the outputs' codes, or None for floats.
+    """
 
-
-class Layer(NamedTuple):
-    """A layer's packed weights, and what makes outputs of their sums, as long as the packed weights are."""
-
-    weight: Packed
-    scale: np.ndarray
-    bias: np.ndarray
-    floor: np.float32
-    outputs: Outputs | None
-
-
-def int8_layer(
-    weight: Packed, scale: np.ndarray, bias: np.ndarray, floor: float = -np.inf, outputs: Outputs | None = None
-) -> Layer:
-    """Pack the scales (N, or 1 for all) and the bias (N) of a layer with its weights."""
-    wide = weight.sums.size
-    padded = np.zeros((2, wide), np.float32)
-    padded[0, : weight.outputs], padded[1, : weight.outputs] = scale, bias
-    return Layer(weight, padded[0], padded[1], np.float32(floor), outputs)
+    def __init__(
+        self, weight: Packed, scale: np.ndarray, bias: np.ndarray, codes: Codes,
+        floor: float = -np.inf, outputs: Codes | None = None,
+    ) -> None:  # fmt: skip
+        wide = np.zeros((2, weight.sums.size), np.float32)  # as far as the packed weights go
+        wide[0, : weight.outputs], wide[1, : weight.outputs] = scale, bias
+        self.weight, self.codes, self.outputs = weight, codes, outputs
+        self.dtype = np.dtype(np.float32) if outputs is None else outputs.dtype
+        ends: tuple = (np.float32(floor),)
+        if outputs is not None:
+            ends += (outputs.scale[0], *(np.float32(end) for end in (outputs.zero[0], outputs.low, outputs.high)))
+        self.fit = codes.low, codes.high, codes.middle, np.float32(codes.steps)
+        self.rest = np.empty(0, codes.dtype), int8_move(codes.dtype), *weight[:3], wide[0], wide[1], ends
 
 
 def int8_linear_reference(
-    a: np.ndarray, b: np.ndarray, a_zero: np.ndarray, b_zero: np.ndarray, a_scale: np.ndarray, scale: np.ndarray,
-    bias: np.ndarray, floor: float = -np.inf, outputs: Outputs | None = None,
+    x: np.ndarray, codes: Codes, b: np.ndarray, b_zero: np.ndarray, b_scale: np.ndarray, bias: np.ndarray,
+    floor: float = -np.inf, outputs: Codes | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """The layer's outputs in float32, or their codes, from codes `a (M, K)`, scales and zero points of rows (M), and
+    """The outputs in float32, or their codes, of float32 x (M, K), with the weights' codes `b (N, K)`, zero points (N),
 
-    the weights' codes `b (N, K)`, zero points (N), scales (N or 1), and bias (N).
+    scales (N or 1) and bias (N).
     """
-    z = int8_matmul_reference(a, b, a_zero, b_zero).astype(np.float32) * (a_scale[:, None] * scale) + bias
-    y = np.maximum(z, np.float32(floor))
-    if outputs is None:
-        return y
-    return encode_reference(y, *_grid(outputs))
+    a, a_scale, a_zero = encode_reference(x, codes)
+    acc = int8_matmul_reference(a, b, np.broadcast_to(a_zero, len(a)), b_zero)
+    y = np.maximum(acc.astype(np.float32) * (a_scale[:, None] * b_scale) + bias, np.float32(floor))
+    return y if outputs is None else encode_reference(y, outputs)[0]
 
 
-def int8_linear(a: np.ndarray, layer: Layer, a_scale: np.ndarray, a_zero: np.ndarray | None = None) -> np.ndarray:
-    """As `int8_linear_reference`, of a packed layer, with one scale and zero point for each row (M), or scale for all.
+def int8_linear(x: np.ndarray, layer: Layer) -> np.ndarray | None:
+    """As `int8_linear_reference`, of float32 x (M, K) and a packed layer; None where x has no codes.
 
     >>> from nncomp.kernels.pack import int8_pack
-    >>> layer = int8_layer(int8_pack(np.array([[2, 3]], np.int8)), np.float32([0.5]), np.float32([1]), floor=0)
-    >>> int8_linear(np.array([[4, 0], [0, -4]], np.int8), layer, a_scale=np.float32([1]))
+    >>> codes, one = Codes(-128, 127, np.dtype(np.int8)), np.ones(1, np.float32)
+    >>> layer = Layer(int8_pack(np.array([[2, 3]], np.int8)), one / 2, one, codes, floor=0)
+    >>> int8_linear(np.array([[4, 0], [0, -4]], np.float32), layer)
     array([[5.],
            [0.]], dtype=float32)
     """
-    weight, scale, bias, floor, outputs = layer
     if PATH == "scalar":
-        y = np.empty((len(a), weight.outputs), np.float32)
-        _outputs_scalar(int8_matmul(a, weight, a_zero), a_scale, scale, bias, floor, y)
-        return y if outputs is None else encode_reference(y, *_grid(outputs))
-    out = aligned_empty((len(a), weight.outputs), np.float32 if outputs is None else outputs.dtype)
-    last = (floor,) if outputs is None else (floor, *outputs[:4])
-    return product(a, weight, a_zero, out, (a_scale, int(a_scale.size > 1), scale, bias, *last))
+        return _one_by_one(x, layer)
+    x, (rows, inner), outputs, codes = np.ascontiguousarray(x), x.shape, layer.weight.outputs, layer.codes
+    out = aligned_empty((rows, outputs), layer.dtype)
+    if codes.fitted == TO_ALL and rows * inner * outputs >= WORTH:  # as several threads need it
+        codes = fit_to_all(x, codes)
+    args = x, codes.fitted, *layer.fit, *grids(codes, rows), *layer.rest, out
+    found: list[bool] = []
+    split_product(lambda *part: found.append(_linear(*args, *part)), rows, inner, outputs)
+    return None if any(found) else out
 
 
-def _grid(outputs: Outputs) -> tuple:
-    """The grid as `encode` takes it."""
-    return np.array([outputs.scale], np.float32), np.array([outputs.zero], np.int32), *outputs[2:]
+def _linear_py(  # type: ignore[no-untyped-def]
+    x, fitted, low, high, middle, steps, scale, zero, like, move, panels, sums, b_zero, b_scale, bias, ends, out,
+    top, bottom, start, end,
+):  # fmt: skip
+    """Whether the rows from `top` to `bottom` have no codes; else their outputs are in `out`."""
+    rows = bottom - top
+    codes = aligned(rows * x.shape[1], like).reshape((rows, x.shape[1]))
+    bad = encode_rows(x, fitted, low, high, middle, steps, scale, zero, codes, top, top, bottom)
+    each = scale.size > 1
+    a_zero = np.empty(rows if zero.any() else 0, np.int32)
+    for m in range(a_zero.size):
+        a_zero[m] = zero[top + m if each else 0]
+    scales = (scale[top:] if each else scale, int(each), b_scale, bias)
+    int8_kernel(codes, move, panels, sums, b_zero, a_zero, out[top:bottom], (*scales, *ends), 0, rows, start, end)
+    return bad
+
+
+def _one_by_one(x: np.ndarray, layer: Layer) -> np.ndarray | None:
+    """The steps of the definition, each by its own kernel."""
+    found = encode(x, layer.codes)
+    if found is None:
+        return None
+    a, a_scale, a_zero = found
+    *_, b_scale, bias, ends = layer.rest
+    y = np.empty((len(a), layer.weight.outputs), np.float32)
+    sums = int8_matmul(a, layer.weight, np.broadcast_to(a_zero, len(a)))
+    _outputs_scalar(sums, a_scale, b_scale, bias, ends[0], y)
+    return y if layer.outputs is None else encode_reference(y, layer.outputs)[0]
 
 
 def _outputs_scalar_py(sums, a_scale, b_scale, bias, floor, y):  # type: ignore[no-untyped-def]
@@ -95,3 +113,4 @@ def _outputs_scalar_py(sums, a_scale, b_scale, bias, floor, y):  # type: ignore[
 
 
 _outputs_scalar = compiled(_outputs_scalar_py)
+_linear = compiled(_linear_py)

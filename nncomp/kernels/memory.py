@@ -1,7 +1,5 @@
 """Where arrays begin: at a cache line, so that a register's store never touches two of them."""
 
-import math
-
 import numpy as np
 
 from nncomp.kernels.jit import inlined
@@ -18,12 +16,12 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
     >>> aligned_empty((512, 512), np.int32).ctypes.data % LINE
     0
     """
-    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
-    if nbytes < CACHED:
-        return np.empty(shape, dtype)
-    room = np.empty(nbytes + LINE, np.uint8)
+    small = np.empty(shape, dtype)
+    if small.nbytes < CACHED:
+        return small
+    room = np.empty(small.nbytes + LINE, np.uint8)
     start = -room.ctypes.data % LINE
-    return room[start : start + nbytes].view(dtype).reshape(shape)
+    return room[start : start + small.nbytes].view(dtype).reshape(shape)
 
 
 def _aligned_py(size, like):  # type: ignore[no-untyped-def]

@@ -42,7 +42,7 @@ def limit_threads(threads: int) -> Iterator[None]:
         _limit.reset(token)
 
 
-def split(kernel: Callable[[int, int], None], count: int, work: int, step: int = 1) -> None:
+def split(kernel: Callable[[int, int], object], count: int, work: int, step: int = 1) -> None:
     """Call `kernel(start, stop)` on ranges that cover `count` outputs, cut at multiples of `step`.
 
     `work`: the multiply-adds of all of them.
@@ -50,7 +50,8 @@ def split(kernel: Callable[[int, int], None], count: int, work: int, step: int =
     steps = -(-count // step)
     parts = min(_limit.get(), work // WORTH, steps)
     if parts <= 1:
-        return kernel(0, count)
+        kernel(0, count)
+        return
     if not _pools:
         _pools.append(ThreadPoolExecutor(max(CORES, 2) - 1, "nncomp"))
     cuts = [min(steps * i // parts * step, count) for i in range(parts + 1)]
@@ -62,4 +63,3 @@ def split(kernel: Callable[[int, int], None], count: int, work: int, step: int =
             kernel(*part)
         else:
             future.result()
-    return None

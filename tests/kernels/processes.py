@@ -47,7 +47,7 @@ def print_counted() -> None:
     """For another process to do `everything`, and say what came of it."""
     with install_recorder("numba:compile") as compilations:
         results = everything()
-    kernels = [k for module in (elementwise, int8) for k in vars(module).values() if isinstance(k, Dispatcher)]
+    kernels = {k for module in (elementwise, int8) for k in vars(module).values() if isinstance(k, Dispatcher)}
     hits = sum(sum(kernel.stats.cache_hits.values()) for kernel in kernels)
     misses = sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels)
     assert bool(compilations.buffer) == bool(misses)

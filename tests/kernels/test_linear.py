@@ -1,84 +1,120 @@
 """The quantized layer in one pass: bit for bit its steps one by one."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.kernels.linear import Outputs, int8_layer, int8_linear, int8_linear_reference
+from nncomp.kernels.encode import FIXED, TO_ALL, TO_ROW, Codes, encode_reference
+from nncomp.kernels.linear import Layer, int8_linear, int8_linear_reference
 from nncomp.kernels.pack import int8_pack
 from nncomp.kernels.simd.path import LANES, ROWS
 from nncomp.kernels.threads import limit_threads
 from tests.oracles import linear_fractions, unchanged
-from tests.strategies.arrays import CODES, code_products
+from tests.strategies.arrays import codes as some_codes
+from tests.strategies.arrays import floats
 
-INT8 = Outputs(np.float32(0.03), 5, -128, 127, np.dtype(np.int8))
-UINT8 = Outputs(np.float32(0.7), 0, 0, 255, np.dtype(np.uint8))
+INT8, UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
+SIGNED = Codes(-128, 127, INT8, scale=np.float32([0.03]), zero=np.int32([5]))
+UNSIGNED = Codes(0, 255, UINT8, scale=np.float32([0.7]), zero=np.int32([0]))
+INPUTS = [
+    SIGNED, UNSIGNED, Codes(-128, 127, INT8, TO_ROW, 0, np.float32(127)), Codes(0, 255, UINT8, TO_ALL),
+    Codes(0, 255, UINT8, TO_ROW), Codes(-8, 7, INT8, TO_ALL, 0, np.float32(7)),
+]  # fmt: skip
+OUTPUTS = [None, SIGNED, UNSIGNED]
 FLOORS = [0.0, -np.inf]
-positive = st.floats(2.0**-20, 2.0**10, width=32)
 
 
-def packed_linear(a, b, a_zero, b_zero, a_scale, scale, bias, floor, outputs):  # type: ignore[no-untyped-def]
-    return int8_linear(a, int8_layer(int8_pack(b, b_zero), scale, bias, floor, outputs), a_scale, a_zero)
+class Case(NamedTuple):
+    """What `int8_linear_reference` takes."""
+
+    x: np.ndarray
+    codes: Codes
+    b: np.ndarray
+    b_zero: np.ndarray
+    b_scale: np.ndarray
+    bias: np.ndarray
+    floor: float = -np.inf
+    outputs: Codes | None = None
 
 
-def assert_layer(args: tuple) -> None:
-    result = unchanged(packed_linear, *args)
-    a, a_scale = args[0], args[4]
-    expected = int8_linear_reference(*args[:4], np.broadcast_to(a_scale, len(a)), *args[5:])
-    np.testing.assert_array_equal(result, expected, strict=True)
+def packed_linear(*case):  # type: ignore[no-untyped-def]
+    x, codes, b, b_zero, *rest = case
+    scale, bias, *ends = rest
+    return int8_linear(x, Layer(int8_pack(b, b_zero), scale, bias, codes, *ends))
 
 
-def random_layer(a: type, rows: int, columns: int, inner: int, outputs: Outputs | None, floor: float) -> tuple:
+def assert_layer(case: Case) -> None:
+    result = unchanged(packed_linear, *case)
+    np.testing.assert_array_equal(result, int8_linear_reference(*case), strict=True)
+
+
+def random_case(rows: int, columns: int, inner: int, codes: Codes, outputs: Codes | None, floor: float) -> Case:
     rng = np.random.default_rng(rows + inner)
-    low, high = np.iinfo(a).min, np.iinfo(a).max
-    return (
-        rng.integers(low, high, (rows, inner), a, endpoint=True), rng.integers(-128, 128, (columns, inner), np.int8),
-        rng.integers(low, high, rows, endpoint=True), rng.integers(-128, 128, columns) * (inner % 2),
-        rng.random(rows, np.float32) / 100, rng.random(columns, np.float32) / 100,
-        rng.standard_normal(columns).astype(np.float32), floor, outputs,
+    return Case(
+        rng.standard_normal((rows, inner)).astype(np.float32), codes,
+        rng.integers(-128, 128, (columns, inner), np.int8), rng.integers(-128, 128, columns) * (inner % 2),
+        rng.random(columns, np.float32) / 100, rng.standard_normal(columns).astype(np.float32), floor, outputs,
     )  # fmt: skip
 
 
-@given(code_products(), st.data(), st.sampled_from(FLOORS), st.sampled_from([None, INT8, UINT8]))
-def test_equals_its_steps(codes: tuple, data: st.DataObject, floor: float, outputs: Outputs | None) -> None:
-    rows, columns = len(codes[0]), len(codes[1])
-    a_scale = np.float32(data.draw(st.lists(positive, min_size=rows, max_size=rows)) if rows > 1 else [0.5])
-    scale = np.float32([data.draw(positive) for _ in range(columns)])
-    bias = np.float32([data.draw(st.floats(-1e3, 1e3, width=32)) for _ in range(columns)])
-    assert_layer((*codes, a_scale, scale, bias, floor, outputs))
+@given(st.data(), st.sampled_from(INPUTS), st.sampled_from(OUTPUTS), st.sampled_from(FLOORS))
+def test_equals_its_steps(data: st.DataObject, codes: Codes, outputs: Codes | None, floor: float) -> None:
+    rows, columns, inner = (data.draw(st.integers(1, 7)) for _ in range(3))
+    kind = data.draw(st.sampled_from([np.int8, np.uint8]))
+    b, zero = data.draw(some_codes(kind, (columns, inner))), data.draw(some_codes(kind, columns))
+    x, bias = data.draw(floats(np.float32, (rows, inner), 1024.0)), data.draw(floats(np.float32, columns, 1024.0))
+    scale = np.abs(data.draw(floats(np.float32, columns, 1.0))) + np.float32(2.0**-20)
+    assert_layer(Case(x, codes, b, zero, scale, bias, floor, outputs))
 
 
-def test_is_the_exact_outcome_within_rounding() -> None:
+@pytest.mark.parametrize("codes", INPUTS)
+def test_is_the_exact_outcome_within_rounding(codes: Codes) -> None:
     """acc, scale times scale, their product and the sum are rounded once each: 4 u of the sizes of what is added."""
-    args = random_layer(np.uint8, 5, 7, 33, None, -np.inf)
-    exact, sizes = linear_fractions(*args[:7])
-    assert (abs(packed_linear(*args).astype(np.float64) - exact) <= 4 * 2.0**-24 * sizes).all()
+    case = random_case(5, 7, 33, codes, None, -np.inf)
+    a, a_scale, a_zero = (np.broadcast_to(v, 5) if v.ndim == 1 else v for v in encode_reference(case.x, codes))
+    exact, sizes = linear_fractions(a, case.b, a_zero, case.b_zero, a_scale, case.b_scale, case.bias)
+    assert (abs(packed_linear(*case).astype(np.float64) - exact) <= 4 * 2.0**-24 * sizes).all()
 
 
-@pytest.mark.parametrize("outputs", [None, INT8, UINT8])
-@pytest.mark.parametrize("a", CODES)
-def test_every_tail(a: type, outputs: Outputs | None, large: int) -> None:
+@pytest.mark.parametrize("outputs", OUTPUTS)
+@pytest.mark.parametrize("codes", INPUTS[:4])
+def test_every_tail(codes: Codes, outputs: Codes | None, large: int) -> None:
     for rows in range(1, 2 * ROWS + 2):
-        assert_layer(random_layer(a, rows, 3, 5, outputs, 0.0))
+        assert_layer(random_case(rows, 3, 5, codes, outputs, 0.0))
     for columns in (1, LANES - 1, LANES, LANES + 1, 3 * LANES, 4 * LANES + 2):
         for rows in (1, 17):
-            assert_layer(random_layer(a, rows, columns, large // 13, outputs, -np.inf))
+            assert_layer(random_case(rows, columns, large // 13, codes, outputs, -np.inf))
     if large > 40:
-        assert_layer(random_layer(a, 40, 70, 2500, outputs, 0.0))
+        assert_layer(random_case(40, 70, 2500, codes, outputs, 0.0))
 
 
 def test_nan_scales_spread_and_the_floor_keeps_them() -> None:
-    args = list(random_layer(np.int8, 3, 4, 5, None, 0.0))
-    args[4] = np.float32([1, np.nan, 1])
-    assert np.isnan(packed_linear(*args)).tolist() == [[False] * 4, [True] * 4, [False] * 4]
+    case = random_case(3, 4, 5, SIGNED, None, 0.0)._replace(b_scale=np.float32([1, np.nan, 1, 1]))
+    assert np.isnan(packed_linear(*case)).tolist() == [[False, True, False, False]] * 3
 
 
-def test_on_every_number_of_threads(large: int) -> None:
-    args = random_layer(np.uint8, 600 if large > 40 else 7, 700 if large > 40 else 9, large, INT8, 0.0)
-    results = []
-    for threads in (1, 2, 3):
-        with limit_threads(threads):
-            results.append(packed_linear(*args).tobytes())
-    assert len(set(results)) == 1
-    assert_layer(args)
+@pytest.mark.parametrize("codes", INPUTS)
+def test_what_has_no_codes_has_no_outputs(codes: Codes, large: int) -> None:
+    case = random_case(700 if large > 40 else 3, 300 if large > 40 else 2, large, codes, None, 0.0)
+    case.x[-1, -1] = np.nan
+    with np.errstate(invalid="ignore"):
+        assert packed_linear(*case) is None
+        if codes.fitted != FIXED:
+            case.x[-1, -1] = np.inf
+            assert packed_linear(*case) is None
+
+
+@pytest.mark.parametrize("codes", INPUTS)
+def test_on_every_number_of_threads(codes: Codes, large: int) -> None:
+    for rows, columns in ((1300, 700), (20, 30_000)) if large > 40 else ((7, 9),):
+        case = random_case(rows, columns, large, codes, SIGNED, 0.0)
+        results = []
+        for threads in (1, 2, 3):
+            with limit_threads(threads):
+                results.append(packed_linear(*case).tobytes())
+        assert len(set(results)) == 1
+        if codes is SIGNED:
+            assert_layer(case)
