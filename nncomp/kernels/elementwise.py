@@ -6,6 +6,11 @@ All scalars arrive in the arrays' own dtype: a stray float64 would double the wi
 import numpy as np
 
 from nncomp.kernels.jit import compiled
+from nncomp.kernels.simd import add, divide, full, load, multiply, prefetch_line, sqrt, store, subtract, width, zeros
+from nncomp.kernels.simd.path import PATH
+
+AHEAD = 512
+"""How many weights ahead memory is asked for: four arrays at once are more than it foresees."""
 
 
 def adam_reference(
@@ -44,7 +49,7 @@ def adam(
     )  # fmt: skip
 
 
-def _adam_py(w, g, m, v, step, root, keep, beta1, rest1, beta2, rest2, eps):  # type: ignore[no-untyped-def]
+def _adam_scalar_py(w, g, m, v, step, root, keep, beta1, rest1, beta2, rest2, eps):  # type: ignore[no-untyped-def]
     for i in range(w.size):
         mi = beta1 * m[i] + rest1 * g[i]
         vi = beta2 * v[i] + rest2 * g[i] * g[i]
@@ -53,7 +58,26 @@ def _adam_py(w, g, m, v, step, root, keep, beta1, rest1, beta2, rest2, eps):  # 
         w[i] = w[i] * keep - step * mi / (np.sqrt(vi) * root + eps)
 
 
-_adam = compiled(_adam_py)
+def _adam_py(w, g, m, v, step, root, keep, beta1, rest1, beta2, rest2, eps):  # type: ignore[no-untyped-def]
+    like = zeros(1, 1, w)
+    step, root, keep, eps = full(like, step), full(like, root), full(like, keep), full(like, eps)
+    beta1, rest1, beta2, rest2 = full(like, beta1), full(like, rest1), full(like, beta2), full(like, rest2)
+    for i in range(0, w.size, width(like)):
+        rest = w.size - i
+        prefetch_line(w, i + AHEAD)
+        prefetch_line(g, i + AHEAD)
+        prefetch_line(m, i + AHEAD)
+        prefetch_line(v, i + AHEAD)
+        gi, mi, vi = load(like, g, i, 0, 1, rest), load(like, m, i, 0, 1, rest), load(like, v, i, 0, 1, rest)
+        mi = add(multiply(beta1, mi), multiply(rest1, gi))
+        vi = add(multiply(beta2, vi), multiply(multiply(rest2, gi), gi))
+        store(mi, m, i, 0, 1, rest)
+        store(vi, v, i, 0, 1, rest)
+        move = divide(multiply(step, mi), add(multiply(sqrt(vi), root), eps))
+        store(subtract(multiply(load(like, w, i, 0, 1, rest), keep), move), w, i, 0, 1, rest)
+
+
+_adam = compiled(_adam_scalar_py if PATH == "scalar" else _adam_py)
 
 
 def sgd_reference(

@@ -25,12 +25,12 @@ moved = compiled(_moved)
 """
 USE = """
 import numpy as np
-from nncomp.kernels.elementwise import _adam
+from nncomp.kernels.elementwise import _sgd
 from nncomp.kernels.user import moved
 {first}
 w = np.ones(1)
-_adam(w, np.zeros(1), np.ones(1), np.full(1, 64.0), *np.array([1, 1, 1, 1, 1, 1, 1, 0.0]))
-print(moved(10), w[0], sum(_adam.stats.cache_hits.values()) + sum(moved.stats.cache_hits.values()))
+_sgd(w, np.full(1, 0.5), np.ones(1), 0.25, 0.5, False)
+print(moved(10), w[0], sum(_sgd.stats.cache_hits.values()) + sum(moved.stats.cache_hits.values()))
 """
 
 
@@ -60,23 +60,23 @@ def test_a_stale_kernel_is_impossible(house: Path) -> None:
     def use() -> str:
         return run(USE.format(first=""), cache, house)
 
-    assert use() == "21 0.875 0"
-    assert use() == "21 0.875 2"
+    assert use() == "21 0.75 0"
+    assert use() == "21 0.75 2"
     edit(kernels / "helper.py", "FACTOR = 2", "FACTOR = 3")
-    assert use() == "31 0.875 0"
-    edit(kernels / "elementwise.py", "np.sqrt(vi)", "np.cbrt(vi)")
     assert use() == "31 0.75 0"
-    edit(kernels / "elementwise.py", "np.cbrt(vi)", "np.sqrt(vi)")
-    assert use() == "31 0.875 2", "what was compiled of these very sources"
+    edit(kernels / "elementwise.py", "v[i] + g[i]", "v[i] - g[i]")
+    assert use() == "31 1.0 0"
+    edit(kernels / "elementwise.py", "v[i] - g[i]", "v[i] + g[i]")
+    assert use() == "31 0.75 2", "what was compiled of these very sources"
 
 
 @compiled_only
 def test_an_edit_between_import_and_first_call_is_no_trap(house: Path) -> None:
     source = house / "nncomp" / "kernels" / "elementwise.py"
     first = f"p = __import__('pathlib').Path({str(source)!r})\n"
-    first += "p.write_text(p.read_text().replace('np.sqrt(vi)', 'np.cbrt(vi)'))"
-    assert run(USE.format(first=first), house / "cache", house) == "21 0.875 0"
-    assert run(USE.format(first=""), house / "cache", house) == "21 0.75 0"
+    first += "p.write_text(p.read_text().replace('v[i] + g[i]', 'v[i] - g[i]'))"
+    assert run(USE.format(first=first), house / "cache", house) == "21 0.75 0"
+    assert run(USE.format(first=""), house / "cache", house) == "21 1.0 0"
 
 
 @compiled_only
@@ -101,10 +101,10 @@ def test_an_edit_between_two_imports_is_no_trap(house: Path) -> None:
     source = house / "nncomp" / "kernels" / "elementwise.py"
     text = source.read_text()
     early = f"import pathlib, nncomp.kernels.int8\npathlib.Path({str(source)!r}).write_text("
-    early += f"{text.replace('np.sqrt(vi)', 'np.cbrt(vi)')!r})\n"
-    assert run(early + USE.format(first=""), house / "cache", house) == "21 0.75 0"
+    early += f"{text.replace('v[i] + g[i]', 'v[i] - g[i]')!r})\n"
+    assert run(early + USE.format(first=""), house / "cache", house) == "21 1.0 0"
     source.write_text(text)
-    assert run(USE.format(first=""), house / "cache", house).startswith("21 0.875 ")
+    assert run(USE.format(first=""), house / "cache", house).startswith("21 0.75 ")
 
 
 @compiled_only

@@ -21,6 +21,7 @@ from nncomp.kernels.simd.arithmetic import (
     lower,
     multiply,
     rint,
+    sqrt,
     subtract,
 )
 from nncomp.kernels.simd.codes import codes, dot, packed
@@ -31,6 +32,6 @@ from nncomp.kernels.simd.zip import unzipped, zipped
 __all__ = [
     "absolute", "add", "any_above", "as_float", "as_int", "codes", "column", "divide", "dot", "fma", "full", "height",
     "higher", "highest", "load", "lower", "lowest", "multiply", "packed", "pointer", "prefetch", "prefetch_line",
-    "rint", "row", "row_sums", "square", "store", "subtract", "take", "transposed", "unzipped", "upright", "width",
-    "with_rows", "zeros", "zipped",
+    "rint", "row", "row_sums", "sqrt", "square", "store", "subtract", "take", "transposed", "unzipped", "upright",
+    "width", "with_rows", "zeros", "zipped",
 ]  # fmt: skip

@@ -53,6 +53,8 @@ higher = intrinsic(_of_two(_first_if(">")))
 """Of floats, a where `a > b`, and else b: where one is NaN, too."""
 rint = intrinsic(_of_one(_named("roundeven")))
 """The nearest whole number, of two the even one."""
+sqrt = intrinsic(_of_one(_named("sqrt")))
+"""The square root, rounded once."""
 absolute = intrinsic(_of_one(_named("fabs")))
 """`|a|`"""
 
