@@ -25,6 +25,11 @@ def matmul_loops(a: np.ndarray, b: np.ndarray, a_zero: np.ndarray, b_zero: np.nd
     return result
 
 
+def matmul_pairs(x: np.ndarray, w: np.ndarray) -> list[list[Pairs]]:
+    """What each element of `x @ w.T` sums: the products that are not with 0."""
+    return [[[(x[b, k], w[n, k]) for k in range(w.shape[1]) if w[n, k]] for n in range(len(w))] for b in range(len(x))]
+
+
 def kept(columns: np.ndarray, row_start: np.ndarray) -> Iterator[tuple[int, int, int]]:
     """`(row, position, column)` of each kept weight."""
     for row in range(len(row_start) - 1):

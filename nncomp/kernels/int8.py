@@ -24,6 +24,7 @@ from nncomp.kernels.simd import (
     codes,
     dot,
     height,
+    keep,
     packed,
     pointer,
     prefetch,
@@ -93,7 +94,7 @@ def _int8_matmul_scalar_py(a, move, panels, sums, b_zero, a_zero, out, scales, t
 
 def _int8_matmul_py(a, move, panels, sums, b_zero, a_zero, out, scales, top, bottom, n, end):  # type: ignore[no-untyped-def]
     minus, excess = shares(a, move, a_zero, b_zero, top, bottom)
-    taken, first = _as_taken(a, move, top, bottom)
+    taken, first = as_taken(a, move, GROUP, top, bottom)
     ends = ends_of(out, sums, b_zero, minus, excess, scales)
     work = pointer(taken), first, taken.shape[1], pointer(panels), panels.size // sums.size, ends
     while n < end:
@@ -107,12 +108,15 @@ def _int8_matmul_py(a, move, panels, sums, b_zero, a_zero, out, scales, top, bot
         else:
             _panel(zeros(1, 1, sums), top, bottom, n, work)
         n += vectors * LANES
+    keep(taken)
+    keep(minus)
+    keep(excess)
 
 
-def _as_taken_py(a, move, top, bottom):  # type: ignore[no-untyped-def]
+def _as_taken_py(a, move, group, top, bottom):  # type: ignore[no-untyped-def]
     """Codes as `dot` takes them, in whole groups, and which row of A is their first: copied where A's are others."""
     inner = a.shape[1]
-    whole = (inner + GROUP - 1) // GROUP * GROUP
+    whole = (inner + group - 1) // group * group
     if move == 0 and whole == inner:
         return a, 0
     taken = np.zeros((bottom - top, whole), a.dtype)
@@ -149,7 +153,7 @@ def _tile_py(acc, m, n, work):  # type: ignore[no-untyped-def]
     finish(acc, m, n, height(acc), ends)
 
 
-_as_taken = inlined(_as_taken_py)
+as_taken = inlined(_as_taken_py)
 _tile = inlined(_tile_py)
 _panel = inlined(_panel_py)
 _int8_matmul = compiled(_int8_matmul_scalar_py if PATH == "scalar" else _int8_matmul_py)

@@ -8,7 +8,7 @@ the weights pass from the second; what C has summed up meanwhile waits there too
 from nncomp.kernels.int8_ends import ends_of, finish, shares, writes_sums
 from nncomp.kernels.jit import compiled, inlined
 from nncomp.kernels.memory import aligned
-from nncomp.kernels.simd import load, pointer, store, zeros
+from nncomp.kernels.simd import keep, load, pointer, store, zeros
 from nncomp.kernels.simd.matrix import DEPTH, SHAPES, SIDE, clear, configure, multiply, release, restore, save
 
 SQUARE = SIDE * SIDE
@@ -44,6 +44,11 @@ def _int8_matmul_matrix_py(a, move, panels, sums, b_zero, a_zero, out, scales, t
                         _pack(a, only, 0, part, buffers)
                         place = _one_row(only, columns, place, part, buffers, ends)
     release()
+    keep(left)
+    keep(block)
+    keep(waiting)
+    keep(minus)
+    keep(excess)
 
 
 def _pack_py(a, m, place, part, buffers):  # type: ignore[no-untyped-def]

@@ -26,6 +26,12 @@ def fits_int32(b: np.ndarray, b_zero: np.ndarray) -> bool:
     return bool(255 * largest.max(initial=0) <= LARGEST_SUM)
 
 
+def check_int32(b: np.ndarray, b_zero: np.ndarray) -> None:
+    """Raise unless `fits_int32`."""
+    if not fits_int32(b, b_zero):
+        raise ValueError(f"a sum over these {b.shape[1]} codes can overflow int32; any {LARGEST_K} fit")
+
+
 class Packed(NamedTuple):
     """The weights as `int8_matmul` reads them."""
 
@@ -51,8 +57,7 @@ def int8_pack(b: np.ndarray, b_zero: np.ndarray | None = None) -> Packed:
     """
     outputs, inputs = b.shape
     zero = np.zeros(outputs, np.int32) if b_zero is None else b_zero.astype(np.int32)
-    if not fits_int32(b, zero):
-        raise ValueError(f"a sum over these {inputs} codes can overflow int32; any {LARGEST_K} fit")
+    check_int32(b, zero)
     shift = np.int32(128 if b.dtype == np.uint8 else 0)
     wide, deep = -outputs % LANES, -inputs % WHOLE
     signed = np.pad((b ^ np.uint8(shift)).view(np.int8) if shift else b, ((0, wide), (0, deep)))

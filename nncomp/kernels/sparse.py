@@ -11,7 +11,7 @@ import scipy.sparse
 from nncomp.kernels.jit import compiled, inlined
 from nncomp.kernels.memory import aligned, aligned_empty
 from nncomp.kernels.pattern import Kept, Pattern, sparse_pack
-from nncomp.kernels.simd import column, fma, row, store, width, zeros
+from nncomp.kernels.simd import column, fma, pointer, row, store, width, zeros
 from nncomp.kernels.simd.path import LANES, PATH
 from nncomp.kernels.threads import split
 from nncomp.kernels.transpose import from_lanes, to_lanes
@@ -83,7 +83,7 @@ def _masked_matmul_py(x, values, columns, start, first, registers, y):  # type: 
         widest = max(widest, first[k + 1] - first[k])
     xT = aligned((widest + lanes - 1) // lanes * lanes * most * lanes, x)
     yT = aligned((outputs + lanes - 1) // lanes * lanes * most * lanes, x)
-    args = x, values, columns, start, first, xT, yT, y
+    args = x, pointer(values), pointer(columns), pointer(start), first, xT, yT, y
     while b < len(x):
         vectors = min(most, (len(x) - b + lanes - 1) // lanes)
         if vectors == 1:

@@ -18,7 +18,7 @@ from nncomp.kernels.pattern import Pattern
 from nncomp.kernels.simd import codes, column, dot, fma, row, store, unzipped, width, zeros, zipped
 from nncomp.kernels.simd.path import GROUP, LANES, PATH, to_take
 from nncomp.kernels.threads import split
-from nncomp.kernels.transpose import from_lanes, to_lanes
+from nncomp.kernels.transpose import from_lanes, words_to_lanes
 
 PANEL = GROUP * LANES
 """Samples in a panel."""
@@ -104,20 +104,16 @@ def _sparse_int8_matmul_scalar_py(a, move, minus, steps, columns, start, sums, o
 
 
 def _sparse_int8_matmul_py(a, move, minus, steps, columns, start, sums, out):  # type: ignore[no-untyped-def]
-    none, inputs = zeros(1, GROUP, out), a.shape[1]
+    none = zeros(1, GROUP, out)
     wide = width(none)
-    padded = (inputs + 4 * LANES - 1) // (4 * LANES) * 4 * LANES  # whole registers of whole words
-    rows, panel = aligned(wide * padded, a), aligned(wide * padded, a)
+    padded = (a.shape[1] + 4 * LANES - 1) // (4 * LANES) * LANES  # words of four inputs
+    words = aligned(padded * wide, out)
+    panel = words.view(a.dtype)
     yT = aligned((sums.size + LANES - 1) // LANES * LANES * wide, out)
-    words = rows.view(np.int32).reshape(wide, padded // 4)
-    by_word = panel.view(np.int32)
     for b in range(0, len(a), wide):
-        for m in range(min(wide, len(a) - b)):
-            for k in range(inputs):
-                rows[m * padded + k] = a[b + m, k] + move
-        to_lanes(words, 0, 0, padded // 4, by_word, wide)
-        for k in range(0, by_word.size, wide):
-            store(unzipped(row(none, by_word, k)), by_word, k, wide, 1, wide)
+        words_to_lanes(a, move, b, len(a), words, wide)
+        for k in range(0, words.size, wide):
+            store(unzipped(row(none, words, k)), words, k, wide, 1, wide)
         for n in range(sums.size):
             acc = fma(row(none, minus, b), column(none, sums, n, 0), none)
             for j in range(start[n], start[n + 1], GROUP):

@@ -8,30 +8,34 @@ stays in this folder.
 Indices count elements from an array's start; arrays are contiguous; nothing here checks bounds.
 """
 
-from nncomp.kernels.simd.access import column, load, pointer, prefetch, prefetch_line, row, store, take
+from nncomp.kernels.simd.access import across, column, keep, load, pointer, prefetch, prefetch_line, row, store, take
 from nncomp.kernels.simd.arithmetic import (
     absolute,
     add,
     any_above,
     as_float,
     as_int,
+    differing_bits,
     divide,
     fma,
     higher,
     lower,
     multiply,
     rint,
+    sign_bits,
     sqrt,
     subtract,
 )
-from nncomp.kernels.simd.codes import codes, dot, packed
+from nncomp.kernels.simd.codes import codes, dot, fields, packed
+from nncomp.kernels.simd.lookup import looked_up, shifted
 from nncomp.kernels.simd.shape import full, height, square, upright, width, with_rows, zeros
 from nncomp.kernels.simd.turning import highest, lowest, row_sums, transposed
 from nncomp.kernels.simd.zip import unzipped, zipped
 
 __all__ = [
-    "absolute", "add", "any_above", "as_float", "as_int", "codes", "column", "divide", "dot", "fma", "full", "height",
-    "higher", "highest", "load", "lower", "lowest", "multiply", "packed", "pointer", "prefetch", "prefetch_line",
-    "rint", "row", "row_sums", "sqrt", "square", "store", "subtract", "take", "transposed", "unzipped", "upright",
-    "width", "with_rows", "zeros", "zipped",
+    "absolute", "across", "add", "any_above", "as_float", "as_int", "codes", "column", "differing_bits", "divide",
+    "dot", "fields", "fma", "full", "height", "higher", "highest", "keep", "load", "looked_up", "lower", "lowest",
+    "multiply", "packed", "pointer", "prefetch", "prefetch_line", "rint", "row", "row_sums", "shifted", "sign_bits",
+    "sqrt", "square", "store", "subtract", "take", "transposed", "unzipped", "upright", "width", "with_rows", "zeros",
+    "zipped",
 ]  # fmt: skip

@@ -11,13 +11,22 @@ from nncomp.kernels.simd.tile import BYTE, INDEX, WORD, Emit, Tile, intrinsic
 
 @intrinsic
 def pointer(_: Any, u: Any) -> Any:
-    """Where `u` begins: what inner functions take in place of arrays, whose users Numba counts in each of them."""
+    """Where `u` begins: what inner functions take in place of arrays, whose users Numba counts in each of them.
+
+    Numba frees an array made within a kernel after its last use, and does not see that of the pointer: see `keep`.
+    """
 
     def emit(*call: Any) -> Any:
         e = Emit(*call)
         return e.context.make_array(u)(e.context, e.builder, e.values[0]).data
 
     return types.CPointer(u.dtype)(u), emit
+
+
+@intrinsic
+def keep(_: Any, u: Any) -> Any:
+    """The last use of an array made within a kernel, which lives until here."""
+    return types.void(u), lambda context, *_: context.get_dummy_value()
 
 
 @intrinsic
@@ -45,6 +54,18 @@ def row(_: Any, tile: Tile, v: Any, j: Any) -> Any:
         return e.tile(lambda r, c: found[c])
 
     return tile(tile, v, types.intp), emit
+
+
+@intrinsic
+def across(_: Any, tile: Tile, v: Any, j: Any, step: Any) -> Any:
+    """A register from `v[j + c step]` on in vector c of every row."""
+
+    def emit(*call: Any) -> Any:
+        e = Emit(*call)
+        found = [e.load(1, e.at(e.values[2], c, e.values[3]), tile.register) for c in range(tile.vectors)]
+        return e.tile(lambda r, c: found[c])
+
+    return tile(tile, v, types.intp, types.intp), emit
 
 
 @intrinsic

@@ -6,7 +6,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from nncomp.kernels.simd.tile import Emit, Tile, intrinsic
+from nncomp.kernels.simd.tile import WORD, Emit, Tile, intrinsic
 
 Operation = Callable[..., Any]
 """From an `Emit` and registers to a register."""
@@ -55,6 +55,8 @@ rint = intrinsic(_of_one(_named("roundeven")))
 """The nearest whole number, of two the even one."""
 sqrt = intrinsic(_of_one(_named("sqrt")))
 """The square root, rounded once."""
+differing_bits = intrinsic(_of_two(lambda e, x, y: _named("ctpop")(e, e.builder.xor(x, y))))
+"""In how many bits two integers differ."""
 absolute = intrinsic(_of_one(_named("fabs")))
 """`|a|`"""
 
@@ -112,3 +114,20 @@ def any_above(_: Any, a: Tile, b: Tile) -> Any:
         return e.builder.icmp_unsigned("!=", mask, mask.type(0))
 
     return types.boolean(a, b), emit
+
+
+@intrinsic
+def sign_bits(_: Any, x: Any, i: Any, count: Any) -> Any:
+    """A bit for each of 32 floats from `x[i]` on, the first `count` of them: 1 where it is >= 0, the lowest first."""
+    register = ir.VectorType(ir.FloatType() if x.dtype.bitwidth == 32 else ir.DoubleType(), 32)
+    name = f"llvm.masked.load.v32f{x.dtype.bitwidth}.p0"
+
+    def emit(*call: Any) -> Any:
+        e = Emit(*call)
+        b, lanes = e.builder, ir.VectorType(WORD, 32)
+        inside = b.icmp_signed("<", ir.Constant(lanes, list(range(32))), e.splat(b.trunc(e.values[2], WORD), lanes))
+        nothing = ir.Constant(register, None)
+        found = e.call(name, register, e.pointer(0, e.values[1], register), WORD(1), inside, nothing)
+        return b.bitcast(b.and_(b.fcmp_ordered(">=", found, nothing), inside), WORD)
+
+    return types.uint32(x, types.intp, types.intp), emit

@@ -51,6 +51,29 @@ def packed(_: Any, tile: Tile, b: Any, j: Any, step: Any) -> Any:
     return tile(tile, b, types.intp, types.intp), emit
 
 
+@intrinsic(prefer_literal=True)
+def fields(_: Any, tile: Tile, b: Any, j: Any, step: Any, bits: Any, field: Any) -> Any:
+    """As `packed`, of bytes of several unsigned codes of so many `bits`: of each byte the `field`, from the lowest."""
+    narrow = bits.literal_value
+
+    def emit(*call: Any) -> Any:
+        e = Emit(*call)
+        raw = ir.VectorType(BYTE, GROUP * LANES)
+
+        def one(v: int) -> Any:
+            found = e.load(1, e.at(e.values[2], v, e.values[3]), raw)
+            found = e.builder.lshr(found, ir.Constant(raw, [narrow * field.literal_value] * raw.count))
+            found = e.builder.and_(found, ir.Constant(raw, [2**narrow - 1] * raw.count))
+            if GROUP == 2:
+                found = e.builder.zext(found, ir.VectorType(ir.IntType(16), 2 * LANES))
+            return e.builder.bitcast(found, tile.register)
+
+        found = [one(v) for v in range(tile.vectors)]
+        return e.tile(lambda r, c: found[c])
+
+    return tile(tile, b, types.intp, types.intp, bits, field), emit
+
+
 @intrinsic
 def dot(_: Any, a: Tile, b: Tile, acc: Tile) -> Any:
     """`acc + the sum over each lane's GROUP of a * b`, exact in int32: `a` from `codes`, `b` from `packed`."""

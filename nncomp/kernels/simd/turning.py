@@ -33,21 +33,27 @@ def transposed(_: Any, tile: Tile) -> Any:
     return tile(tile), emit
 
 
+def summed(e: Emit, registers: list[Any], add: Any) -> Any:
+    """The sums of 1, 2, 4, ... registers' lanes: register r's in lane r, and again in lane r + their number, ...
+
+    Two that exchange half their lanes and are added become one with both; always in the same order.
+    """
+    count = len(registers)
+    for d in _powers(registers[0].type.count):
+        pairs = [(r, r + d) for r in range(0, count, 2 * d)] if d < count else [(0, 0)]
+        for r, other in pairs:
+            registers[r] = add(*exchanged(e, registers[r], registers[other], d))
+    return registers[0]
+
+
 @intrinsic
 def row_sums(_: Any, tile: Tile) -> Any:
-    """The sums of a tile's rows, 1, 2, 4, ... of them, each one register: row r's in lane r, and again in r + rows, ...
-
-    Two rows that exchange half their lanes and are added become one register with both; always in the same order.
-    """
+    """The sums of a tile's rows, 1, 2, 4, ... of them, each one register, as one: row r's in lane r."""
 
     def emit(*call: Any) -> Any:
         e = Emit(*call)
-        rows = [e.part(0, r, 0) for r in range(tile.rows)]
-        for d in _powers(tile.lanes):
-            pairs = [(r, r + d) for r in range(0, tile.rows, 2 * d)] if d < tile.rows else [(0, 0)]
-            for r, other in pairs:
-                rows[r] = e.builder.fadd(*exchanged(e, rows[r], rows[other], d))
-        return e.tile(lambda r, c: rows[0])
+        total = summed(e, [e.part(0, r, 0) for r in range(tile.rows)], e.builder.fadd)
+        return e.tile(lambda r, c: total)
 
     return Tile(tile.element, 1, 1)(tile), emit
 
