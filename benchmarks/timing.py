@@ -22,20 +22,35 @@ from threadpoolctl import threadpool_info, threadpool_limits
 PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "scikit-learn", "torch", "onnxruntime")
 
 
-def interleaved(tasks: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each task in each round; a round runs every task once, in turn. Warm up before.
+def interleaved(tasks: Mapping[str, Callable[[], Any]], rounds: int, least: float = 0.0) -> dict[str, list[float]]:
+    """Seconds of a call of each task in each round; a round gives every task its turn. Warm up before.
+
+    A turn is one call, or as many as take `least` seconds: short ones find what they left in the caches then, as they
+    do where they are called again and again, and not what another task left there.
 
     >>> {name: len(times) for name, times in interleaved({"a": int, "b": str}, rounds=3).items()}
     {'a': 3, 'b': 3}
     """
+    calls = {name: _calls(task, least) for name, task in tasks.items()}
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, task in tasks.items():
             gc.collect()
             start = time.perf_counter()
-            task()
-            seconds[name].append(time.perf_counter() - start)
+            for _ in range(calls[name]):
+                task()
+            seconds[name].append((time.perf_counter() - start) / calls[name])
     return seconds
+
+
+def _calls(task: Callable[[], Any], least: float) -> int:
+    """How many calls take that long."""
+    if not least:
+        return 1
+    task()
+    start = time.perf_counter()
+    task()
+    return max(1, round(least / max(time.perf_counter() - start, 1e-7)))
 
 
 def compared(seconds: Mapping[str, Sequence[float]], ours: str) -> list[dict[str, Any]]:
@@ -68,14 +83,14 @@ def table(records: Sequence[Mapping[str, Any]], ours: str) -> str:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Everything on one thread: the BLAS and OpenMP libraries loaded so far, and PyTorch if it is."""
+def on_threads(threads: int) -> Iterator[None]:
+    """Everything on so many threads: the BLAS and OpenMP libraries loaded so far, and PyTorch if it is."""
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else 0
     try:
-        with threadpool_limits(1):
+        with threadpool_limits(threads):
             if torch:
-                torch.set_num_threads(1)
+                torch.set_num_threads(threads)
             yield
     finally:
         if torch:

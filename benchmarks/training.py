@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.neural_network import MLPClassifier
 
-from benchmarks.timing import compared, interleaved, machine, one_thread, save, table
+from benchmarks.timing import compared, interleaved, machine, on_threads, save, table
 from nncomp.data import Data, Split, load_data
 from nncomp.hooks import Hook
 from nncomp.measure import accuracy
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", help="file to write the records to")
     options = parser.parse_args(arguments)
     data, network = mnist(options.data), MLP.init(SIZES)
-    with one_thread():
+    with on_threads(1):
         described = machine()
         for dtype, tolerance in ((np.float64, 1e-6), (np.float32, 0.1)):
             difference = check_one_step(dtype, tolerance, data.train, options.batch)

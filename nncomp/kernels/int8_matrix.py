@@ -106,11 +106,19 @@ def _block_py(rows, columns, m, second, n, place, part, buffers, ends):  # type:
         save(rows, columns, out, m * outputs + n, (second - m) * outputs, outputs)
     else:
         save(rows, columns, block, 0, columns * SQUARE, columns * SIDE)
-        for r in range(0, rows * height, 4):
-            here, wide = m + r if r < SIDE else second + r - SIDE, columns * SIDE
-            finish(load(zeros(4, columns, block), block, r * wide, wide, 4, wide), here, n, height - r % SIDE, ends)
+        _finish_block(block, rows * height, columns * SIDE, m, second, n, height, ends)
 
 
+def _finish_block_py(block, rows, wide, m, second, n, height, ends):  # type: ignore[no-untyped-def]
+    """The sums of a block's rows, `wide` columns each, become what `out` holds."""
+    for r in range(0, rows, 4):
+        here = m + r if r < SIDE else second + r - SIDE
+        for c in range(0, wide, SIDE):
+            acc = load(zeros(4, 1, block), block, r * wide + c, wide, 4, SIDE)
+            finish(acc, here, n + c, height - r % SIDE, ends)
+
+
+_finish_block = compiled(_finish_block_py)
 _pack = inlined(_pack_py)
 _block = inlined(_block_py)
 _one_row = inlined(_one_row_py)

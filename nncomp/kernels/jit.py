@@ -31,8 +31,8 @@ SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX
 """Numba's settings that change the machine code."""
 
 
-def compiled(function: Callable, *, fastmath: frozenset[str] = frozenset()) -> Callable:
-    """Compile `function` on its first call; `fastmath` names the liberties LLVM may take (never NaN or infinity).
+def compiled(function: Callable) -> Callable:
+    """Compile `function` on its first call, without any liberty in floating point.
 
     >>> add = compiled(lambda a, b: a + b)
     >>> add(1, 2)
@@ -40,9 +40,9 @@ def compiled(function: Callable, *, fastmath: frozenset[str] = frozenset()) -> C
     """
     if config.DISABLE_JIT:
         return function
-    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(function)
     if KERNELS in Path(function.__code__.co_filename).parents:  # the stamp vouches for these sources only
-        dispatcher._cache = KernelCache(function, fastmath)
+        dispatcher._cache = KernelCache(function)
     return dispatcher
 
 
@@ -79,12 +79,12 @@ def cache_folder() -> Path:
 class KernelCache(FunctionCache):
     """Numba's cache protocol over `EntryFiles`; failing to store is no error."""
 
-    def __init__(self, function: Callable, fastmath: frozenset[str]) -> None:
+    def __init__(self, function: Callable) -> None:
         self._name = repr(function)
         self._py_func = function
         self._impl = _Impl(function)
         self._cache_path = str(cache_folder())
-        self._cache_file: Any = EntryFiles(cache_folder(), function, fastmath)
+        self._cache_file: Any = EntryFiles(cache_folder(), function)
         self.enable()
 
     def _load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -112,12 +112,12 @@ class _Locator:
 class EntryFiles:
     """One checksummed file per compiled signature, written whole or not at all."""
 
-    def __init__(self, folder: Path, function: Callable, fastmath: frozenset[str]) -> None:
-        self.folder, self.function, self.fastmath, self.stamp = folder, function, sorted(fastmath), _stamp()
+    def __init__(self, folder: Path, function: Callable) -> None:
+        self.folder, self.function, self.stamp = folder, function, _stamp()
 
     def path(self, key: Any) -> Path:
         code = self.function.__code__
-        name = repr((self.stamp, code.co_filename, self.function.__qualname__, code.co_firstlineno, self.fastmath, key))
+        name = repr((self.stamp, code.co_filename, self.function.__qualname__, code.co_firstlineno, key))
         return self.folder / f"{self.function.__name__.strip('<>')}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
     def load(self, key: Any) -> Any:

@@ -7,15 +7,22 @@ import numpy as np
 
 NARROW, WIDE = 64, 2048
 """Columns in a block: what a panel of 8 registers a column keeps in the first cache, or one of 4 in the second."""
+NEAR = 256
+"""So many rows are neighbours: their sums are found in a cache in any order."""
 
 
 class Lists(NamedTuple):
-    """The kept weights row by row within blocks of columns, so that a block's inputs stay in a cache."""
+    """The kept weights row by row within blocks of columns, so that a block's inputs stay in a cache.
+
+    Neighbouring rows of a block stand in the order of their lengths, so that the processor guesses where each one ends.
+    """
 
     columns: np.ndarray
     """uint16: each weight's column, counted from its block's first."""
     start: np.ndarray
     """int64 (blocks * rows + 1): where each row's weights of each block begin."""
+    rows: np.ndarray
+    """uint32 (blocks * rows): which row it is."""
     first: np.ndarray
     """int64 (blocks + 1): the first column of each block."""
     registers: int
@@ -61,12 +68,18 @@ class Pattern:
         first = np.minimum(np.arange(blocks + 1) * width, inputs)
         block = self.columns.astype(np.intp) // width
         in_block = block * outputs + self.rows
-        start = np.concatenate([[0], np.cumsum(np.bincount(in_block, minlength=blocks * outputs))])
+        lengths = np.bincount(in_block, minlength=blocks * outputs)
         columns, place = (self.columns - block * width).astype(np.uint16), self._place
+        rows = np.tile(np.arange(outputs, dtype=np.uint32), blocks)
         if blocks > 1:
-            order = np.argsort(in_block, kind="stable")
+            lengths, row = lengths.reshape(blocks, outputs), np.arange(outputs)
+            by_length = np.argsort(row // NEAR * (inputs + 1) + lengths, axis=1, kind="stable")
+            rank = np.empty_like(by_length)
+            np.put_along_axis(rank, by_length, row[None], axis=1)
+            order = np.argsort(block * outputs + rank[block, self.rows], kind="stable")
             columns, place = columns[order], order if place is None else place[order]
-        return Lists(columns, start, first, 8 if narrow else 4, place)
+            rows, lengths = by_length.astype(np.uint32).ravel(), np.take_along_axis(lengths, by_length, axis=1).ravel()
+        return Lists(columns, np.concatenate([[0], np.cumsum(lengths)]), rows, first, 8 if narrow else 4, place)
 
 
 class Kept(NamedTuple):

@@ -11,7 +11,20 @@ import scipy.sparse
 from nncomp.kernels.jit import compiled, inlined
 from nncomp.kernels.memory import aligned, aligned_empty
 from nncomp.kernels.pattern import Kept, Pattern, sparse_pack
-from nncomp.kernels.simd import column, fma, pointer, row, store, width, zeros
+from nncomp.kernels.simd import (
+    column,
+    fma,
+    gathered,
+    height,
+    load,
+    pointer,
+    row,
+    row_sums,
+    store,
+    upright,
+    width,
+    zeros,
+)
 from nncomp.kernels.simd.path import LANES, PATH
 from nncomp.kernels.threads import split
 from nncomp.kernels.transpose import from_lanes, to_lanes
@@ -34,12 +47,12 @@ def masked_matmul(x: np.ndarray, kept: Kept) -> np.ndarray:
     array([[10.,  0., 60.]])
     """
     values, lists, outputs = kept
-    columns, start, first, registers, _ = lists
+    columns, start, rows, first, registers, _ = lists
     x, y = np.ascontiguousarray(x), aligned_empty((len(x), outputs), x.dtype)
     if len(x) == 1:
-        _masked_vector(x[0], values, columns, start, first, y[0])
+        _masked_vector(x[0], values, columns, start, rows, first, y[0])
     else:
-        split(lambda b, end: _masked_matmul(x[b:end], values, columns, start, first, registers, y[b:end]),
+        split(lambda b, end: _masked_matmul(x[b:end], values, columns, start, rows, first, registers, y[b:end]),
               len(x), 2 * values.size * len(x), step=LANES)  # fmt: skip
     return y
 
@@ -59,23 +72,40 @@ def masked_input_grad(dy: np.ndarray, values: np.ndarray, pattern: Pattern) -> n
     return masked_matmul(dy, sparse_pack(values, pattern.transposed))
 
 
-def _masked_vector_py(x, values, columns, start, first, y):  # type: ignore[no-untyped-def]
+def _masked_vector_scalar_py(x, values, columns, start, rows, first, y):  # type: ignore[no-untyped-def]
     y[:] = 0
     for k in range(first.size - 1):
         inputs = x[first[k] : first[k + 1]]
-        for i in range(y.size):
+        for s in range(k * y.size, (k + 1) * y.size):
             total = y.dtype.type(0)
-            for j in range(start[k * y.size + i], start[k * y.size + i + 1]):
+            for j in range(start[s], start[s + 1]):
                 total += values[j] * inputs[columns[j]]
-            y[i] += total
+            y[rows[s]] += total
 
 
-def _masked_matmul_scalar_py(x, values, columns, start, first, registers, y):  # type: ignore[no-untyped-def]
+def _masked_vector_py(x, values, columns, start, rows, first, y):  # type: ignore[no-untyped-def]
+    """One sample: the weights of a row fill registers, and the inputs are fetched from where they are listed."""
+    none, several, outputs = zeros(1, 1, y), upright(8, y), y.size
+    lanes, most = width(none), height(several)
+    parts = aligned((outputs + most - 1) // most * most * lanes, y)
+    for k in range(first.size - 1):
+        for s in range(k * outputs, (k + 1) * outputs):
+            i, end = rows[s] * lanes, start[s + 1]
+            acc = row(none, parts, i) if k else none
+            for j in range(start[s], end, lanes):
+                weights = load(acc, values, j, 0, 1, end - j)
+                acc = fma(weights, gathered(acc, x, first[k], columns, j, end - j), acc)
+            store(acc, parts, i, 0, 1, lanes)
+    for i in range(0, outputs, most):
+        store(row_sums(load(several, parts, i * lanes, lanes, most, lanes)), y, i, 0, 1, min(most, outputs - i))
+
+
+def _masked_matmul_scalar_py(x, values, columns, start, rows, first, registers, y):  # type: ignore[no-untyped-def]
     for b in range(len(x)):
-        _masked_vector(x[b], values, columns, start, first, y[b])
+        _masked_vector(x[b], values, columns, start, rows, first, y[b])
 
 
-def _masked_matmul_py(x, values, columns, start, first, registers, y):  # type: ignore[no-untyped-def]
+def _masked_matmul_py(x, values, columns, start, rows, first, registers, y):  # type: ignore[no-untyped-def]
     lanes, outputs, b = width(zeros(1, 1, y)), y.shape[1], 0
     most = _registers_of_a_panel(len(x), lanes, registers)
     widest = 0
@@ -83,7 +113,7 @@ def _masked_matmul_py(x, values, columns, start, first, registers, y):  # type: 
         widest = max(widest, first[k + 1] - first[k])
     xT = aligned((widest + lanes - 1) // lanes * lanes * most * lanes, x)
     yT = aligned((outputs + lanes - 1) // lanes * lanes * most * lanes, x)
-    args = x, pointer(values), pointer(columns), pointer(start), first, xT, yT, y
+    args = x, pointer(values), pointer(columns), pointer(start), pointer(rows), first, xT, yT, y
     while b < len(x):
         vectors = min(most, (len(x) - b + lanes - 1) // lanes)
         if vectors == 1:
@@ -114,20 +144,20 @@ def _registers_of_a_panel_py(batch, lanes, most):  # type: ignore[no-untyped-def
 
 def _panel_py(none, b, args):  # type: ignore[no-untyped-def]
     """The outputs of the samples from b on, as many as the tile `none` is wide."""
-    x, values, columns, start, first, xT, yT, y = args
+    x, values, columns, start, rows, first, xT, yT, y = args
     wide, outputs, blocks = width(none), y.shape[1], first.size - 1
     for k in range(blocks):
         to_lanes(x, b, first[k], first[k + 1] - first[k], xT, wide)
-        for i in range(outputs):
-            acc = row(none, yT, i * wide) if k else none
-            for j in range(start[k * outputs + i], start[k * outputs + i + 1]):
+        for s in range(k * outputs, (k + 1) * outputs):
+            i = rows[s] * wide
+            acc = row(none, yT, i) if k else none
+            for j in range(start[s], start[s + 1]):
                 acc = fma(column(acc, values, j, 0), row(acc, xT, columns[j] * wide), acc)
-            store(acc, yT, i * wide, wide, 1, wide)
+            store(acc, yT, i, wide, 1, wide)
     from_lanes(yT, y, b, wide)
 
 
 _registers_of_a_panel = inlined(_registers_of_a_panel_py)
 _panel = inlined(_panel_py)
-# A sum in a fixed order is one long chain; letting LLVM reorder it is worth a factor of four.
-_masked_vector = compiled(_masked_vector_py, fastmath=frozenset({"reassoc", "contract"}))
+_masked_vector = compiled(_masked_vector_scalar_py if PATH == "scalar" else _masked_vector_py)
 _masked_matmul = compiled(_masked_matmul_scalar_py if PATH == "scalar" else _masked_matmul_py)

@@ -1,9 +1,12 @@
 """Every kernel's work, here and in other processes with caches of their own."""
 
+import importlib
 import json
 import os
+import pkgutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,48 +16,123 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 from numba.core.event import install_recorder
 
-from nncomp.kernels import elementwise, int8, pack
+import nncomp.kernels
+from nncomp.kernels import (
+    binary,
+    block_int8,
+    blocks,
+    elementwise,
+    encode,
+    int8,
+    linear,
+    lookup,
+    lowbit,
+    n_of_m,
+    pack,
+    sparse,
+    sparse_int8,
+    weight_grad,
+)
+from nncomp.kernels.pattern import Pattern, sparse_pack
 
 compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled with the JIT off")
+Work = tuple[Callable[[], Any], Callable[[], Any]]
 
 
-def everything(form: str = "") -> list[float]:
-    """Results of a few kernels of each kind, where all agree to the bit; form `_reference` for what they mean."""
+def few_works() -> Iterator[Work]:
+    """A task of each of a few kernels that are compiled in a few seconds, and what it means."""
     rng = np.random.default_rng(0)
-    results: list[np.ndarray] = []
-
-    def update(name: str, *arrays: np.ndarray, **settings: Any) -> None:
-        w, g, *state = (a.copy() for a in arrays)
-        updated = getattr(elementwise, name + form)(w, g, *state, **settings)
-        results.extend(updated or (w, *state))
-
     for dtype in (np.float32, np.float64):
         w, g, m, v = rng.random((4, 7)).astype(dtype)
-        update("adam", w, g, m, v, rate=0.1, beta1=0.9, beta2=0.999, eps=1e-8, decay=0.01, t=2)
-        update("sgd", w, g, v, rate=0.1, momentum=0.9, nesterov=True)
+        adam = dict(rate=0.1, beta1=0.9, beta2=0.999, eps=1e-8, decay=0.01, t=2)
+        sgd = dict(rate=0.1, momentum=0.9, nesterov=True)
+        yield _updated(elementwise.adam, elementwise.adam_reference, (w, g, m, v), adam)
+        yield _updated(elementwise.sgd, elementwise.sgd_reference, (w, g, v), sgd)
     a, b = rng.integers(0, 256, (5, 3)).astype(np.uint8), rng.integers(-128, 128, (2, 3)).astype(np.int8)
     codes = a, b, np.arange(5), np.arange(2)
-    results.append(
-        int8.int8_matmul_reference(*codes) if form else int8.int8_matmul(a, pack.int8_pack(b, codes[3]), codes[2])
+    yield (
+        lambda: int8.int8_matmul(a, pack.int8_pack(b, codes[3]), codes[2]),
+        lambda: int8.int8_matmul_reference(*codes),
     )
-    return [float(value) for array in results for value in array.flat]
 
 
-ENTRIES = 5  # Adam and SGD in two float types, an integer product
+def works() -> Iterator[Work]:
+    """As `few_works`, of every kernel: of whole numbers, so that both are equal to the bit."""
+    yield from few_works()
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64):
+        x, dy = rng.integers(-9, 9, (3, 5)).astype(dtype), rng.integers(-9, 9, (3, 2)).astype(dtype)
+        values, pattern = np.array([1, 2, 3], dtype), Pattern(np.array([0, 4, 1]), np.array([0, 2, 3]), inputs=5)
+        kept, dense = sparse_pack(values, pattern), np.array([[1, 0, 0, 0, 2], [0, 3, 0, 0, 0]], dtype)
+        yield lambda x=x, k=kept: sparse.masked_matmul(x, k), lambda x=x, d=dense: x @ d.T
+        yield lambda x=x, k=kept: sparse.masked_matmul(x[:1], k), lambda x=x, d=dense: x[:1] @ d.T
+        yield lambda y=dy, v=values, p=pattern: sparse.masked_input_grad(y, v, p), lambda y=dy, d=dense: y @ d
+        yield (
+            lambda x=x, y=dy, p=pattern: weight_grad.masked_weight_grad(x, y, p),
+            lambda x=x, y=dy, d=dense: (y.T @ x)[d != 0],
+        )
+        yield lambda x=x, d=dense: n_of_m.n_of_m_matmul(x, n_of_m.n_of_m_pack(d, 2, 8)), lambda x=x, d=dense: x @ d.T
+        yield lambda x=x, d=dense: binary.binary_matmul(x, binary.binary_pack(d)), lambda x=x, d=dense: _signs(x, d)
+    x, w = x.astype(np.float32), dense.astype(np.float32)
+    yield lambda: blocks.block_matmul(x, blocks.block_pack(w)), lambda: x @ w.T
+    yield lambda: lookup.lookup_matmul(x, lookup.lookup_pack(w.astype(np.uint8), np.arange(4.0))), lambda: x @ w.T
+    b, zero, none = w.astype(np.int8), np.arange(3), np.zeros(2, int)
+    for kind in (np.int8, np.uint8):
+        a = rng.integers(0, 128, (3, 5)).astype(kind)
+        product = int8.int8_matmul_reference(a, b, zero, none)
+        yield lambda a=a: int8.int8_matmul(a, pack.int8_pack(b), zero), lambda p=product: p
+        yield lambda a=a: block_int8.block_int8_matmul(a, block_int8.block_int8_pack(b), zero), lambda p=product: p
+        yield lambda a=a: lowbit.lowbit_matmul(a, lowbit.lowbit_pack(b, 4), zero), lambda p=product: p
+        codes = sparse_int8.sparse_int8_pack(values.astype(np.int8), pattern, none)
+        yield lambda a=a, c=codes: sparse_int8.sparse_int8_matmul(a, c, zero), lambda p=product: p
+    for to in (encode.FIXED, encode.TO_ROW):
+        grid = encode.Codes(-128, 127, np.dtype(np.int8), to)
+        layer = linear.Layer(pack.int8_pack(b), np.ones(2, np.float32), np.ones(2, np.float32), grid)
+        meant = linear.int8_linear_reference(x, grid, b, none, np.ones(2, np.float32), np.ones(2, np.float32))
+        yield lambda g=grid: encode.encode(x, g)[0], lambda g=grid: encode.encode_reference(x, g)[0]
+        yield lambda layer=layer: linear.int8_linear(x, layer), lambda meant=meant: meant
 
 
-def print_counted() -> None:
+def _updated(kernel: Callable, reference: Callable, arrays: tuple[np.ndarray, ...], settings: dict) -> Work:
+    def ours() -> np.ndarray:
+        w, g, *state = (a.copy() for a in arrays)
+        kernel(w, g, *state, **settings)
+        return np.stack([w, *state])
+
+    return ours, lambda: np.stack(reference(*arrays, **settings))
+
+
+def _signs(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    return np.where(x >= 0, 1, -1) @ np.where(w >= 0, 1, -1).T
+
+
+def everything(meant: bool = False, works: Callable[[], Iterator[Work]] = few_works) -> list[float]:
+    """What the kernels make, or what they should."""
+    return [float(value) for work in works() for value in np.asarray(work[meant]()).flat]
+
+
+def kernels() -> set[Dispatcher]:
+    """All that are compiled from the sources in `nncomp/kernels`, and cached."""
+    modules = [
+        importlib.import_module(f"nncomp.kernels.{m.name}") for m in pkgutil.iter_modules(nncomp.kernels.__path__)
+    ]
+    found = {k for module in modules for k in vars(module).values() if isinstance(k, Dispatcher)}
+    return {k for k in found if k.targetoptions.get("inline") != "always"}
+
+
+def print_counted(works: Callable[[], Iterator[Work]] = few_works) -> None:
     """For another process to do `everything`, and say what came of it."""
     with install_recorder("numba:compile") as compilations:
-        results = everything()
-    kernels = {k for module in (elementwise, int8) for k in vars(module).values() if isinstance(k, Dispatcher)}
-    hits = sum(sum(kernel.stats.cache_hits.values()) for kernel in kernels)
-    misses = sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels)
+        results = everything(works=works)
+    hits = sum(sum(kernel.stats.cache_hits.values()) for kernel in kernels())
+    misses = sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels())
     assert bool(compilations.buffer) == bool(misses)
     print(json.dumps([results, hits, misses]))
 
 
+ENTRIES = 5  # Adam and SGD in two float types, an integer product
 COUNTED = "from tests.kernels.processes import print_counted; print_counted()"
+COUNTED_ALL = "from tests.kernels.processes import print_counted, works; print_counted(works)"
 
 
 def start(code: str, cache: Path, house: Path | None = None, **environment: str) -> subprocess.Popen:
@@ -71,7 +149,7 @@ def start(code: str, cache: Path, house: Path | None = None, **environment: str)
 def finish(process: subprocess.Popen) -> str:
     """What the process printed."""
     try:
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=300)
     finally:
         process.kill()
     if process.returncode:
@@ -90,10 +168,10 @@ class Counts(NamedTuple):
     misses: int
 
 
-def checked(counted: str) -> Counts:
-    """The counts of a process that ran `COUNTED`, all of whose results must equal their references."""
+def checked(counted: str, works: Callable[[], Iterator[Work]] = few_works) -> Counts:
+    """The counts of a process that ran `COUNTED`, all of whose results must be what they should."""
     results, *counts = json.loads(counted)
-    assert results == everything("_reference")
+    assert results == everything(meant=True, works=works)
     return Counts(*counts)
 
 

@@ -27,15 +27,15 @@ from nncomp.kernels.simd.arithmetic import (
     subtract,
 )
 from nncomp.kernels.simd.codes import codes, dot, fields, packed
-from nncomp.kernels.simd.lookup import looked_up, shifted
+from nncomp.kernels.simd.lookup import gathered, looked_up, shifted
 from nncomp.kernels.simd.shape import full, height, square, upright, width, with_rows, zeros
 from nncomp.kernels.simd.turning import highest, lowest, row_sums, transposed
 from nncomp.kernels.simd.zip import unzipped, zipped
 
 __all__ = [
     "absolute", "across", "add", "any_above", "as_float", "as_int", "codes", "column", "differing_bits", "divide",
-    "dot", "fields", "fma", "full", "height", "higher", "highest", "keep", "load", "looked_up", "lower", "lowest",
-    "multiply", "packed", "pointer", "prefetch", "prefetch_line", "rint", "row", "row_sums", "shifted", "sign_bits",
-    "sqrt", "square", "store", "subtract", "take", "transposed", "unzipped", "upright", "width", "with_rows", "zeros",
-    "zipped",
+    "dot", "fields", "fma", "full", "gathered", "height", "higher", "highest", "keep", "load", "looked_up", "lower",
+    "lowest", "multiply", "packed", "pointer", "prefetch", "prefetch_line", "rint", "row", "row_sums", "shifted",
+    "sign_bits", "sqrt", "square", "store", "subtract", "take", "transposed", "unzipped", "upright", "width",
+    "with_rows", "zeros", "zipped",
 ]  # fmt: skip

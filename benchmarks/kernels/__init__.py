@@ -1,0 +1,1 @@
+"""Every kernel beside its rivals: `python -m benchmarks.kernels`."""

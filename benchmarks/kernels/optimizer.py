@@ -1,0 +1,33 @@
+"""Adam's update beside PyTorch's fused one."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from benchmarks.kernels.case import Case, equals
+from nncomp.kernels.elementwise import adam, adam_reference
+
+SETTINGS = {"rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "decay": 0.0}
+MOVED = 28
+"""Bytes a weight: four floats read, three written."""
+
+
+def adam_cases(quick: bool, threads: int) -> Iterator[Case]:
+    rng = np.random.default_rng(0)
+    for size in (266_610,) if quick else (266_610, 10_000_000):
+        w, g = rng.standard_normal((2, size)).astype(np.float32)
+        m, v = np.zeros(size, np.float32), np.zeros(size, np.float32)
+        expected = adam_reference(w, g, m, v, t=1, **SETTINGS)[0]
+        parameter = torch.nn.Parameter(torch.from_numpy(w.copy()))
+        parameter.grad = torch.from_numpy(g.copy())
+        rival = torch.optim.Adam([parameter], lr=SETTINGS["rate"], fused=True)
+
+        def ours(arrays: tuple = (w, g, m, v)) -> np.ndarray:
+            adam(*arrays, t=1, **SETTINGS)
+            return arrays[0]
+
+        yield Case(
+            "adam", f"{size:,} parameters", ours, {"torch fused Adam": rival.step}, equals(expected),
+            MOVED * size, "read",
+        )  # fmt: skip
