@@ -19,6 +19,8 @@ from typing import Any
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from nncomp.kernels.threads import limit_threads
+
 PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "scikit-learn", "torch", "onnxruntime")
 
 
@@ -84,11 +86,11 @@ def table(records: Sequence[Mapping[str, Any]], ours: str) -> str:
 
 @contextmanager
 def on_threads(threads: int) -> Iterator[None]:
-    """Everything on so many threads: the BLAS and OpenMP libraries loaded so far, and PyTorch if it is."""
+    """Everything on so many threads: the kernels, the BLAS and OpenMP libraries loaded so far, and PyTorch if it is."""
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else 0
     try:
-        with threadpool_limits(threads):
+        with threadpool_limits(threads), limit_threads(threads):
             if torch:
                 torch.set_num_threads(threads)
             yield

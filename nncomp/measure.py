@@ -4,9 +4,9 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from nncomp.data import Split
+from nncomp.kernels.threads import on_threads
 from nncomp.layer import Linear
 from nncomp.losses import check_finite, squared_error
 from nncomp.network import MLP
@@ -142,7 +142,7 @@ def latency(network: MLP, batch: int, runs: int = 30) -> float:
     x = np.random.default_rng(0).random((batch, network.sizes[0])).astype(network.dtype)
     network(x)
     seconds = []
-    with threadpool_limits(1, "blas"):
+    with on_threads(1):
         for _ in range(runs):
             start = time.perf_counter()
             network(x)

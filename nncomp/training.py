@@ -5,10 +5,10 @@ from dataclasses import dataclass, is_dataclass
 from itertools import chain
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from nncomp.data import Split
 from nncomp.hooks import Hook
+from nncomp.kernels.threads import on_threads
 from nncomp.learning_rate import Constant, Schedule
 from nncomp.measure import score
 from nncomp.network import MLP, backward, forward
@@ -37,9 +37,9 @@ def train(
 
     Each epoch goes once through `data` in batches of `batch`, in an order drawn by `seed`; a last batch that is
     smaller counts too. `dropout` is one rate per layer, for its inputs. With `patience`, training stops after that
-    many epochs without a higher `score` on `validation`, and the best network is returned. The BLAS library runs on
-    `threads` threads meanwhile: the same number gives the same bits. That setting is the process's, so train in
-    processes of their own rather than in threads side by side.
+    many epochs without a higher `score` on `validation`, and the best network is returned. The kernels and
+    the BLAS library run on `threads` threads meanwhile: the same number gives the same bits. For BLAS that setting is
+    the process's, so train in processes of their own rather than in threads side by side.
 
     >>> x, y = np.eye(2, dtype=np.float32), np.array([0, 1])
     >>> network = train(MLP.init([2, 2]), Split(x, y), optimizer=Adam(rate=0.1), epochs=50)
@@ -62,7 +62,7 @@ def train(
     for hook in hooks:
         hook.resume(progress)
     finished = progress.epoch == epochs or progress.since == patience
-    with threadpool_limits(threads, "blas"), np.errstate(over="ignore", invalid="ignore"):  # divergence is told by name
+    with on_threads(threads), np.errstate(over="ignore", invalid="ignore"):  # divergence is told by name
         while not finished:
             order, total = progress.rng.permutation(len(data)), 0.0
             for index in (order[i : i + batch] for i in range(0, len(data), batch)):

@@ -19,7 +19,7 @@ from benchmarks.kernels.peaks import peaks
 from benchmarks.kernels.structured import block_cases, n_of_m_cases
 from benchmarks.timing import machine, on_threads, save
 from nncomp.kernels.simd.path import CHOSEN
-from nncomp.kernels.threads import CORES, limit_threads
+from nncomp.kernels.threads import CORES
 
 KERNELS: dict[str, tuple[Callable[[bool, int], Iterator[Case]], ...]] = {
     "int8_matmul": (int8_cases,), "fused_linear": (linear_cases,), "masked_matmul": (matmul_cases,),
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     threads = 1 if options.threads == "1" else CORES
     rounds, least = (3, 1e-3) if options.quick else (7, 4e-3)
-    with on_threads(threads), limit_threads(threads):
+    with on_threads(threads):
         described = machine() | {"path": CHOSEN, "peaks": peaks()}
         print(f"{described['cpu']}; path {CHOSEN}; {threads} thread{'s' * (threads > 1)}")
         print("peaks:", ", ".join(f"{name} {1e-9 * peak:.0f} G/s" for name, peak in described["peaks"].items()))

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import pairwise
 
+from threadpoolctl import threadpool_limits
+
 from nncomp.kernels.jit import config
 from nncomp.kernels.simd.path import PATH
 
@@ -40,6 +42,13 @@ def limit_threads(threads: int) -> Iterator[None]:
         yield
     finally:
         _limit.reset(token)
+
+
+@contextmanager
+def on_threads(threads: int) -> Iterator[None]:
+    """As `limit_threads`, and the BLAS library's threads too, for the whole process."""
+    with threadpool_limits(threads, "blas"), limit_threads(threads):
+        yield
 
 
 def split(kernel: Callable[[int, int], object], count: int, work: int, step: int = 1) -> None:
