@@ -1,6 +1,6 @@
 """An integer layer's pass in one kernel, from floats to floats: bit for bit what its definition in `layer.py` gives."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,18 @@ from nncomp.kernels.linear import Layer, int8_linear
 from nncomp.quantize import Dynamic, minmax
 from nncomp.weights import Quantized
 
-Pass = Callable[[np.ndarray], np.ndarray | None]
-"""From a batch to the layer's outputs; None for a batch that only the definition knows what to say of."""
 FLOORS = {Identity: -np.inf, ReLU: 0.0}
+
+
+@dataclass(frozen=True)
+class Pass:
+    """From a batch to the layer's outputs; None for a batch that only the definition knows what to say of."""
+
+    layer: Layer
+
+    def __call__(self, x: np.ndarray) -> np.ndarray | None:
+        fits = x.dtype == np.float32 and x.size > 0 and x.shape[1:] == (self.layer.weight.inputs,)
+        return int8_linear(x, self.layer) if fits else None
 
 
 def integer_pass(weight: Quantized, bias: np.ndarray, activation: Activation, input: Any) -> Pass | None:
@@ -25,13 +34,7 @@ def integer_pass(weight: Quantized, bias: np.ndarray, activation: Activation, in
     packed, floor, codes = weight.packed, FLOORS.get(type(activation)), _codes(input)
     if packed is None or floor is None or codes is None or weight.dtype != np.float32:
         return None
-    layer = Layer(packed, weight.grid.scale[:, 0], bias, codes, floor)
-
-    def run(x: np.ndarray) -> np.ndarray | None:
-        fits = x.dtype == np.float32 and x.size > 0 and x.shape[1:] == (packed.inputs,)
-        return int8_linear(x, layer) if fits else None
-
-    return run
+    return Pass(Layer(packed, weight.grid.scale[:, 0], bias, codes, floor))
 
 
 def _codes(input: Any) -> Codes | None:

@@ -1,7 +1,8 @@
 """What a network costs and how well it does: bytes, multiply-adds, accuracy, agreement, latency."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ class Cost:
     """Sizes of a layer or, added up, of a network.
 
     `parameters`: entries of the weight matrices and biases, kept or not. `nonzeros`: of them, those that are not 0.
-    `stored`: bytes of everything the file holds. `resident`: bytes in memory to run, with what layers prepare.
+    `stored`: bytes of everything the file holds. `resident`: bytes of all arrays in memory once the layer has run,
+    with decoded weights and with what its kernels read.
     `multiply_adds`: with kept weights, for one sample.
 
     >>> (Cost(parameters=100, stored=50) + Cost(parameters=100, stored=150)).bits_per_weight
@@ -48,12 +50,34 @@ def layer_cost(layer: Linear) -> Cost:
     """
     extra = sum(getattr(part, "nbytes", 0) for part in (layer.norm, layer.input))
     stored = layer.weight.nbytes + layer.bias.nbytes + extra
-    prepared = 0 if layer.prepared is layer.weight else layer.prepared.nbytes
     weight = layer.weight.prepared()
     values = weight.values if isinstance(weight, Sparse) else weight.dense()
     nonzeros = np.count_nonzero(values) + np.count_nonzero(layer.bias)
     parameters = layer.weight.shape[0] * (layer.weight.shape[1] + 1)
-    return Cost(parameters, int(nonzeros), stored, stored + prepared, layer.weight.multiply_adds)
+    return Cost(parameters, int(nonzeros), stored, resident_bytes(layer), layer.weight.multiply_adds)
+
+
+def resident_bytes(layer: Linear) -> int:
+    """Bytes of the arrays that a layer holds, each counted once, after its first call.
+
+    >>> resident_bytes(MLP.init([3, 2]).layers[0])
+    32
+    """
+    fresh = replace(layer, weight=replace(layer.weight))  # type: ignore[type-var]  # without what a training left
+    fresh(np.zeros((1, layer.weight.shape[1]), layer.weight.dtype))
+    arrays: dict[int, np.ndarray] = {}
+    waiting: list[Any] = [fresh]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, np.ndarray):
+            while isinstance(part.base, np.ndarray):
+                part = part.base
+            arrays[id(part)] = part
+        elif isinstance(part, tuple | list):
+            waiting += part
+        elif type(part).__module__.startswith("nncomp"):
+            waiting += vars(part).values()
+    return sum(a.nbytes for a in arrays.values())
 
 
 def network_cost(network: MLP) -> Cost:

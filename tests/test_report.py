@@ -29,12 +29,13 @@ def test_costs_by_hand() -> None:
     codes, grid = round_to_nearest(W)
     sparse = Sparse.from_dense(W)
     both = Quantized.encoded(sparse, grid)
+    lists = 4 * 2 + 3 * 8 + 2 * 4 + 2 * 8  # columns, where rows begin, which rows, column bounds: the kernel's
     cases = [
         # weight: parameters, nonzeros, stored = weight + 8 of bias, resident, multiply-adds
         (Dense(W), Cost(10, 5, 32 + 8, 40, 8)),
-        (sparse, Cost(10, 5, 4 * 4 + 4 + 3 + 8, 31, 4)),
+        (sparse, Cost(10, 5, 4 * 4 + 4 + 3 + 8, 31 + lists, 4)),
         (Quantized(codes, grid), Cost(10, 5, 8 + 2 * 4 + 8, 24 + 32, 8)),
-        (both, Cost(10, 5, 4 + 4 + 3 + 2 * 4 + 8, 27 + 23, 4)),
+        (both, Cost(10, 5, 4 + 4 + 3 + 2 * 4 + 8, 27 + 16 + lists, 4)),
     ]
     for weight, expected in cases:
         assert layer_cost(Linear(weight, BIAS)) == expected

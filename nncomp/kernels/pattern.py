@@ -39,14 +39,19 @@ class Pattern:
     """
 
     def __init__(self, columns: np.ndarray, row_start: np.ndarray, inputs: int) -> None:
-        self.columns, self.row_start = columns.astype(np.uint32), row_start.astype(np.int64)
+        self.columns, self.row_start = columns, row_start
         self.shape = row_start.size - 1, inputs
         self._place: np.ndarray | None = None
 
-    @cached_property
+    @property
     def rows(self) -> np.ndarray:
         """The row of each kept weight."""
         return np.repeat(np.arange(self.shape[0], dtype=np.uint32), np.diff(self.row_start))
+
+    @cached_property
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """uint32: row and column of each kept weight."""
+        return self.rows, self.columns.astype(np.uint32)
 
     @cached_property
     def transposed(self) -> "Pattern":
@@ -66,20 +71,20 @@ class Pattern:
         width = (NARROW if density >= 0.2 else 2 * NARROW) if narrow else WIDE
         blocks = max(-(-inputs // width), 1)
         first = np.minimum(np.arange(blocks + 1) * width, inputs)
-        block = self.columns.astype(np.intp) // width
-        in_block = block * outputs + self.rows
-        lengths = np.bincount(in_block, minlength=blocks * outputs)
-        columns, place = (self.columns - block * width).astype(np.uint16), self._place
-        rows = np.tile(np.arange(outputs, dtype=np.uint32), blocks)
+        columns, place, lengths = self.columns.astype(np.uint16, copy=False), self._place, np.diff(self.row_start)
+        rows = np.arange(outputs, dtype=np.uint32)
         if blocks > 1:
-            lengths, row = lengths.reshape(blocks, outputs), np.arange(outputs)
+            row, row_of_each, block = rows.astype(np.intp), self.rows, self.columns.astype(np.intp) // width
+            lengths = np.bincount(block * outputs + row_of_each, minlength=blocks * outputs).reshape(blocks, outputs)
+            columns = (self.columns - block * width).astype(np.uint16)
             by_length = np.argsort(row // NEAR * (inputs + 1) + lengths, axis=1, kind="stable")
             rank = np.empty_like(by_length)
             np.put_along_axis(rank, by_length, row[None], axis=1)
-            order = np.argsort(block * outputs + rank[block, self.rows], kind="stable")
+            order = np.argsort(block * outputs + rank[block, row_of_each], kind="stable")
             columns, place = columns[order], order if place is None else place[order]
             rows, lengths = by_length.astype(np.uint32).ravel(), np.take_along_axis(lengths, by_length, axis=1).ravel()
-        return Lists(columns, np.concatenate([[0], np.cumsum(lengths)]), rows, first, 8 if narrow else 4, place)
+        start = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        return Lists(columns, start, rows, first, 8 if narrow else 4, place)
 
 
 class Kept(NamedTuple):

@@ -38,7 +38,7 @@ class KeptCodes(NamedTuple):
 
     steps: np.ndarray
     columns: np.ndarray
-    """uint32: each step's input; 0, with a step of 0, where a group is filled up."""
+    """uint16, or uint32 if need be: each step's input; 0, with a step of 0, where a group is filled up."""
     start: np.ndarray
     """int64 (out + 1): where each row begins."""
     sums: np.ndarray
@@ -53,9 +53,9 @@ def sparse_int8_pack(codes: np.ndarray, pattern: Pattern, b_zero: np.ndarray) ->
     >>> sparse_int8_pack(np.array([200, 5], np.uint8), pattern, b_zero=np.array([10])).sums
     array([185], dtype=int32)
     """
-    outputs = pattern.shape[0]
-    steps = codes.astype(np.int64) - b_zero.astype(np.int64)[pattern.rows]
-    sizes = np.bincount(pattern.rows, np.abs(steps), outputs)
+    (outputs, inputs), row = pattern.shape, pattern.rows
+    steps = codes.astype(np.int64) - b_zero.astype(np.int64)[row]
+    sizes = np.bincount(row, np.abs(steps), outputs)
     if 255 * sizes.max(initial=0) > LARGEST_SUM:
         return None
     parts, rest = [], steps
@@ -65,13 +65,13 @@ def sparse_int8_pack(codes: np.ndarray, pattern: Pattern, b_zero: np.ndarray) ->
     several = np.stack(parts, axis=1)
     used = several != 0
     used[:, 0] = True
-    rows, columns = (np.repeat(a, used.sum(axis=1)) for a in (pattern.rows, pattern.columns))
+    rows, columns = (np.repeat(a, used.sum(axis=1)) for a in (row, pattern.columns))
     lengths = np.bincount(rows, minlength=outputs)
     start = np.concatenate([[0], np.cumsum(-(-lengths // GROUP) * GROUP)])
     place = np.arange(rows.size) + np.repeat(start[:-1] - (np.cumsum(lengths) - lengths), lengths)
     packed = KeptCodes(
-        np.zeros(start[-1], np.int8), np.zeros(start[-1], np.uint32), start,
-        np.bincount(pattern.rows, steps, outputs).astype(np.int32), pattern.shape[1],
+        np.zeros(start[-1], np.int8), np.zeros(start[-1], np.uint16 if inputs <= 2**16 else np.uint32), start,
+        np.bincount(row, steps, outputs).astype(np.int32), inputs,
     )  # fmt: skip
     packed.steps[place], packed.columns[place] = several[used], columns
     return packed

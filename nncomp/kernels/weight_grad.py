@@ -32,8 +32,9 @@ def masked_weight_grad(x: np.ndarray, dy: np.ndarray, pattern: Pattern) -> np.nd
     array([1., 6.])
     """
     x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
-    out = np.zeros(pattern.columns.size, x.dtype)
-    split(lambda j, end: _masked_weight_grad(x, dy, pattern.rows[j:end], pattern.columns[j:end], out[j:end]),
+    rows, columns = pattern.places
+    out = np.zeros(columns.size, x.dtype)
+    split(lambda j, end: _masked_weight_grad(x, dy, rows[j:end], columns[j:end], out[j:end]),
           out.size, 2 * out.size * len(x))  # fmt: skip
     return out
 

@@ -174,3 +174,4 @@ def test_rows_of_unsigned_starts(lengths: list[int], dtype: type) -> None:
     start = np.cumsum([0, *lengths]).astype(dtype)
     pattern = Pattern(np.zeros(int(start[-1]), np.uint8), start, inputs=1)
     assert pattern.rows.tolist() == [row for row, length in enumerate(lengths) for _ in range(length)]
+    assert pattern.lists.start.tolist() == start.tolist() and pattern.lists.start.dtype == np.int64
