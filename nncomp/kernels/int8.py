@@ -36,6 +36,11 @@ from nncomp.kernels.simd.matrix import SIDE
 from nncomp.kernels.simd.path import GROUP, LANES, MATRIX, PATH, ROWS, VECTORS, to_take
 from nncomp.kernels.threads import WORTH, split
 
+FASTER = 4 if MATRIX else 1
+"""How many times as fast as vector registers they are."""
+ALONE = FASTER * WORTH
+"""Multiply-adds below which one thread does all."""
+
 
 def int8_matmul_reference(a: np.ndarray, b: np.ndarray, a_zero: np.ndarray, b_zero: np.ndarray) -> np.ndarray:
     """The product in int64: its meaning for codes of every width, and the only path for codes of 9 to 16 bits."""
@@ -58,7 +63,10 @@ def int8_matmul(
     zero = NO_ZEROS if a_zero is None else np.ascontiguousarray(a_zero, np.int32)
     rows, inner = a.shape
     args = np.ascontiguousarray(a), int8_move(a.dtype), b.panels, b.sums, b.zeros, zero, out, ()
-    split_product(lambda *part: int8_kernel(*args, *part), rows, inner, b.outputs)
+    if rows * inner * b.outputs < ALONE:
+        int8_kernel(*args, 0, rows, 0, b.outputs)
+    else:
+        split_product(lambda *part: int8_kernel(*args, *part), rows, inner, b.outputs)
     return out
 
 
@@ -69,10 +77,8 @@ def int8_move(dtype: np.dtype) -> int:
 
 def split_product(kernel: Callable[..., object], rows: int, inner: int, outputs: int) -> None:
     """Call `kernel(top, bottom, start, end)` on rows and columns that cover C, on one or several threads."""
-    work = rows * inner * outputs // (4 if MATRIX else 1)  # matrix registers are that much faster
-    if work < WORTH:
-        kernel(0, rows, 0, outputs)
-    elif rows > 4 * ROWS:
+    work = rows * inner * outputs // FASTER
+    if rows > 4 * ROWS:
         split(lambda m, end: kernel(m, end, 0, outputs), rows, work, 2 * SIDE if MATRIX else ROWS)
     else:
         split(lambda n, end: kernel(0, rows, n, end), outputs, work, VECTORS * LANES)

@@ -10,7 +10,7 @@ with acc the exact product of codes (`int8.py`), rounded once to float32: bit fo
 import numpy as np
 
 from nncomp.kernels.encode import TO_ALL, Codes, encode, encode_reference, encode_rows, fit_to_all, grids
-from nncomp.kernels.int8 import int8_kernel, int8_matmul, int8_matmul_reference, int8_move, split_product
+from nncomp.kernels.int8 import ALONE, int8_kernel, int8_matmul, int8_matmul_reference, int8_move, split_product
 from nncomp.kernels.jit import compiled
 from nncomp.kernels.memory import aligned, aligned_empty
 from nncomp.kernels.pack import Packed
@@ -71,7 +71,10 @@ def int8_linear(x: np.ndarray, layer: Layer) -> np.ndarray | None:
         codes = fit_to_all(x, codes)
     args = x, codes.fitted, *layer.fit, *grids(codes, rows), *layer.rest, out
     found: list[bool] = []
-    split_product(lambda *part: found.append(_linear(*args, *part)), rows, inner, outputs)
+    if rows * inner * outputs < ALONE:
+        found.append(_linear(*args, 0, rows, 0, outputs))
+    else:
+        split_product(lambda *part: found.append(_linear(*args, *part)), rows, inner, outputs)
     return None if any(found) else out
 
 
