@@ -130,7 +130,7 @@ class _Run:
         factor = self.schedule((t - 1) / updates)
         self.optimizer.update(self.params, [*chain.from_iterable(gradients), *dloss], progress.slots, t, factor)
         progress.t = t
-        network = self.network
+        network = self.network if self.hooks else network
         for hook in self.hooks:
             hook.after_update(t, network)
         return value

@@ -46,7 +46,12 @@ def limit_threads(threads: int) -> Iterator[None]:
 
 @contextmanager
 def on_threads(threads: int) -> Iterator[None]:
-    """As `limit_threads`, and the BLAS library's threads too, for the whole process."""
+    """As `limit_threads`, and the BLAS library's threads too, for the whole process.
+
+    >>> with on_threads(1):
+    ...     split(lambda start, stop: print(start, stop), count=10, work=10**12)
+    0 10
+    """
     with threadpool_limits(threads, "blas"), limit_threads(threads):
         yield
 

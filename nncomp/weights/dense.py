@@ -5,6 +5,7 @@ from typing import Self
 
 import numpy as np
 
+from nncomp.kernels.dense import dense_matmul
 from nncomp.weights.protocol import check_gradient, check_input, check_shape
 from nncomp.weights.sparse import Sparse
 
@@ -52,7 +53,7 @@ class Dense:
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         check_input(self, x)
-        return x @ self.w.T
+        return dense_matmul(x, self.w)
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.apply(x), x

@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from nncomp.kernels.dense import dense_matmul
 from nncomp.weights.dense import Dense
 from nncomp.weights.protocol import Weight, check_input
 
@@ -92,7 +93,7 @@ class Latent:
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Any]:
         check_input(self, x)
         effective, saved = self.transform.forward(self.p, self.w)
-        return x @ effective.T, (x, effective, saved)
+        return dense_matmul(x, effective), (x, effective, saved)
 
     def vjp(self, saved: Any, dy: np.ndarray, need_dx: bool = True) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
         """The gradient of the effective weight, `g = dy.T x`, handed to the transform."""

@@ -33,6 +33,7 @@ from nncomp.kernels import (
     sparse_int8,
     weight_grad,
 )
+from nncomp.kernels import dense as dense_layer
 from nncomp.kernels.pattern import Pattern, sparse_pack
 
 compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled with the JIT off")
@@ -68,6 +69,8 @@ def works() -> Iterator[Work]:
         yield lambda x=x, d=dense: n_of_m.n_of_m_matmul(x, n_of_m.n_of_m_pack(d, 2, 8)), lambda x=x, d=dense: x @ d.T
         yield lambda x=x, d=dense: binary.binary_matmul(x, binary.binary_pack(d)), lambda x=x, d=dense: _signs(x, d)
     x, w = x.astype(np.float32), dense.astype(np.float32)
+    wide, many = (np.arange(9 * 2048).reshape(9, 2048) % 5).astype(np.float32), np.ones((32, 2048), np.float32)
+    yield lambda: dense_layer.dense_matmul(many, wide), lambda: many @ wide.T
     yield lambda: blocks.block_matmul(x, blocks.block_pack(w)), lambda: x @ w.T
     yield lambda: lookup.lookup_matmul(x, lookup.lookup_pack(w.astype(np.uint8), np.arange(4.0))), lambda: x @ w.T
     b, zero, none = w.astype(np.int8), np.arange(3), np.zeros(2, int)
