@@ -43,8 +43,11 @@ def nncomp_epoch(network: MLP, data: Split, batch: int, seed: int) -> Outcome:
     return last.loss, trained
 
 
-def torch_epoch(network: MLP, data: Split, batch: int, seed: int) -> Outcome:
-    """PyTorch's eager loop with what makes it faster: fused Adam, `index_select`, no data loader, ReLU in place."""
+def torch_epoch(network: MLP, data: Split, batch: int, seed: int, masks: Sequence[np.ndarray] = ()) -> Outcome:
+    """PyTorch's eager loop with what makes it faster: fused Adam, `index_select`, no data loader, ReLU in place.
+
+    After each update the weights are multiplied by the `masks`, if any.
+    """
     torch.manual_seed(seed)
     n, x, y = len(data), torch.from_numpy(network.check(data.x)), torch.from_numpy(data.y)
     layers = [(torch.nn.Linear(i, o, dtype=x.dtype), torch.nn.ReLU(inplace=True)) for i, o in pairwise(network.sizes)]
@@ -52,12 +55,16 @@ def torch_epoch(network: MLP, data: Split, batch: int, seed: int) -> Outcome:
     for p, given in zip(model.parameters(), chain.from_iterable(network.params), strict=True):
         p.data.copy_(torch.from_numpy(given))
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE, eps=EPS, fused=True)
+    weights, kept = list(model.parameters())[::2], [torch.from_numpy(mask.astype(np.float32)) for mask in masks]
     total = 0.0
     for index in torch.randperm(n).split(batch):
         loss = F.cross_entropy(model(x.index_select(0, index)), y.index_select(0, index))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        with torch.no_grad():
+            for w, mask in zip(weights, kept):
+                w.mul_(mask)
         total += loss.item() * len(index)
     params = [p.detach().numpy() for p in model.parameters()]
     return total / n, network.with_params(list(zip(params[::2], params[1::2])))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from benchmarks.kernels.case import Case
-from benchmarks.kernels.dense import int8_cases, linear_cases
+from benchmarks.kernels.dense import float_cases, int8_cases, linear_cases
 from benchmarks.kernels.few_bits import binary_cases, lookup_cases, lowbit_cases
 from benchmarks.kernels.masked import input_grad_cases, matmul_cases, sparse_int8_cases, weight_grad_cases
 from benchmarks.kernels.optimizer import adam_cases
@@ -22,7 +22,8 @@ from nncomp.kernels.simd.path import CHOSEN
 from nncomp.kernels.threads import CORES
 
 KERNELS: dict[str, tuple[Callable[[bool, int], Iterator[Case]], ...]] = {
-    "int8_matmul": (int8_cases,), "fused_linear": (linear_cases,), "masked_matmul": (matmul_cases,),
+    "int8_matmul": (int8_cases,), "fused_linear": (linear_cases,), "dense_matmul": (float_cases,),
+    "masked_matmul": (matmul_cases,),
     "masked_input_grad": (input_grad_cases,), "masked_weight_grad": (weight_grad_cases,),
     "sparse_int8": (sparse_int8_cases,), "block_sparse": (block_cases,), "n_of_m": (n_of_m_cases,),
     "int4": (lowbit_cases, lookup_cases), "int2": (lowbit_cases,), "ternary": (lowbit_cases,),

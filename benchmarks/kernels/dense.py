@@ -1,4 +1,4 @@
-"""Products of dense 8-bit codes, and the quantized layer in one pass, beside ONNX Runtime and PyTorch."""
+"""Dense products of floats and of 8-bit codes, and the quantized layer in one pass."""
 
 import warnings
 from collections.abc import Iterator
@@ -7,8 +7,9 @@ from itertools import product
 import numpy as np
 import torch
 
-from benchmarks.kernels.case import Case, Task, equals
+from benchmarks.kernels.case import Case, Task, equals, sums
 from benchmarks.kernels.onnx_graphs import dynamic_linear, matmul_integer, static_codes, static_linear
+from nncomp.kernels.dense import dense_matmul
 from nncomp.kernels.encode import TO_ALL, Codes
 from nncomp.kernels.int8 import int8_matmul
 from nncomp.kernels.linear import Layer, int8_linear, int8_linear_reference
@@ -72,6 +73,18 @@ def linear_cases(quick: bool, threads: int) -> Iterator[Case]:
                 "fused_linear", f"{mode} {m} x {k} x {n}", lambda x=x, layer=layer: int8_linear(x, layer),
                 rivals, equals(expected), 2 * m * k * n, "int8",
             )  # fmt: skip
+
+
+def float_cases(quick: bool, threads: int) -> Iterator[Case]:
+    rng = np.random.default_rng(0)
+    for m, k, n in sizes(quick):
+        x, w = rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((n, k)).astype(np.float32)
+        tx, tw = torch.from_numpy(x), torch.from_numpy(w)
+        rivals: dict[str, Task] = {"OpenBLAS": lambda x=x, w=w: x @ w.T, "torch": lambda tx=tx, tw=tw: tx @ tw.T}
+        yield Case(
+            "dense_matmul", f"{m} x {k} x {n}", lambda x=x, w=w: dense_matmul(x, w), rivals, sums(x, w), 2 * m * k * n,
+            "float32", exact=False,
+        )  # fmt: skip
 
 
 def _torch_dynamic(w: np.ndarray, bias: np.ndarray) -> torch.nn.Module:

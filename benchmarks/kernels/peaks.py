@@ -1,7 +1,8 @@
 """What the machine can do at most, measured in the run it is compared with.
 
 Arithmetic: loops that never leave the registers, the best of 8, 16 and 24 independent accumulators; matrix registers
-have room for four. Memory: one pass over more than the caches next to the core hold.
+have room for four. Listed weights, which no masked product outruns: one row without an end, its inputs in the first
+cache. Memory: one pass over more than the caches next to the core hold.
 """
 
 import time
@@ -18,14 +19,14 @@ from nncomp.kernels.simd.matrix import LEFT, SHAPES, SIDE, VOID, clear, configur
 from nncomp.kernels.simd.path import GROUP, LANES, MATRIX, PATH
 from nncomp.kernels.simd.tile import BYTE, Emit, intrinsic
 
-STEPS, STREAM = 200_000, 2**26
+STEPS, STREAM, INPUTS, LISTED = 200_000, 2**26, 64, 1024
 jit = numba.njit(nogil=True, error_model="numpy")
 
 
 def peaks() -> dict[str, float]:
     """Operations a second, two a multiply-add, in float32, in codes and on signs; and bytes a second read."""
     if PATH == "scalar":
-        return dict.fromkeys(("float32", "int8", "int8 in vectors", "signs", "read"), float("nan"))
+        return dict.fromkeys(("float32", "listed float32", "int8", "int8 in vectors", "signs", "read"), float("nan"))
     rng = np.random.default_rng(0)
     floats, words, sums = rng.random(4096, np.float32), np.ones(4096, np.uint32), np.zeros(4096, np.int32)
     some = rng.integers(0, 127, 4096).astype(np.int8)
@@ -35,11 +36,18 @@ def peaks() -> dict[str, float]:
     matrix = 2 * 4 * SIDE * SIDE * 64 * _rate(_matrix, some, sums) if MATRIX else 0.0
     return {
         "float32": 2 * LANES * max(n * _rate(f, floats) for n, f in FMA.items()),
+        "listed float32": 2 * 8 * LANES * LISTED * _rate(_listed, *_list(rng, stream), steps=STEPS // LISTED),
         "int8": max(vectors, matrix),
         "int8 in vectors": vectors,
         "signs": 64 * LANES * max(n * _rate(f, words) for n, f in SIGNS.items()),
         "read": stream.nbytes * _rate(_read, stream, steps=1),
     }
+
+
+def _list(rng: np.random.Generator, room: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Weights, their columns, a panel of inputs at the beginning of `room`, and place for the sums."""
+    columns = rng.integers(0, INPUTS, LISTED).astype(np.uint16)
+    return rng.random(LISTED, np.float32), columns, room[: INPUTS * 8 * LANES], room[: 8 * LANES].copy()
 
 
 def _rate(loop: Callable[..., Any], *arrays: np.ndarray, steps: int = STEPS) -> float:
@@ -106,6 +114,15 @@ def _again(_: Any, u: Any) -> Any:
         return e.context.get_dummy_value()
 
     return types.void(u), emit
+
+
+@jit
+def _listed(values, columns, panel, y, steps):  # type: ignore[no-untyped-def]
+    acc = zeros(1, 8, y)
+    for _ in range(steps):
+        for j in range(columns.size):
+            acc = fma(column(acc, values, j, 0), row(acc, panel, columns[j] * width(acc)), acc)
+    store(acc, y, 0, width(acc), 1, width(acc))
 
 
 @jit
