@@ -2,7 +2,7 @@
 
 A panel of the batch is turned on its side, as in `sparse.py`; then each weight of a few rows multiplies registers of
 samples, whose sums stay in registers until the rows are done. BLAS has to pack such weights at every call, so it is
-slower where samples are few; where they are fewer than a register holds, or weights are few, it has better ways.
+slower where samples are few; for a single one, and for few products, it has better ways.
 """
 
 import numpy as np
@@ -14,8 +14,10 @@ from nncomp.kernels.simd.path import LANES, PATH, ROWS, VECTORS
 from nncomp.kernels.threads import split
 from nncomp.kernels.transpose import from_lanes, to_lanes
 
-FEW_SAMPLES, FEW_WEIGHTS, MANY_INPUTS = LANES, 2**14, 2**13
-"""Below the first two and above the last, where a panel leaves the second cache, BLAS is faster."""
+FEW = 2**18
+"""Multiply-adds up to which BLAS is faster; four times as many where samples do not fill a register."""
+MANY = 2**13
+"""Inputs above which it is faster, too: a panel of so many leaves the second cache."""
 TALL = ROWS * VECTORS // 2
 """Rows of a tile of two registers each."""
 
@@ -31,12 +33,16 @@ def dense_matmul(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     >>> dense_matmul(np.array([[1., 2.]]), np.array([[3., 4.]]))
     array([[11.]])
     """
-    here = len(x) >= FEW_SAMPLES and w.size >= FEW_WEIGHTS and w.shape[1] <= MANY_INPUTS and w.flags.c_contiguous
-    if PATH == "scalar" or not here:
+    if _left_to_blas(x, w):
         return dense_matmul_reference(x, w)
     x, y = np.ascontiguousarray(x), aligned_empty((len(x), len(w)), x.dtype)
     split(lambda b, end: _dense_matmul(x[b:end], w, y[b:end]), len(x), len(x) * w.size, step=VECTORS * LANES)
     return y
+
+
+def _left_to_blas(x: np.ndarray, w: np.ndarray) -> bool:
+    few = len(x) == 1 or len(x) * w.size <= (FEW if len(x) >= LANES else 4 * FEW)
+    return PATH == "scalar" or few or w.shape[1] > MANY or not w.flags.c_contiguous
 
 
 def _dense_matmul_py(x, w, y):  # type: ignore[no-untyped-def]

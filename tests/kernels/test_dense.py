@@ -18,8 +18,7 @@ each_float = pytest.mark.parametrize("dtype", FLOATS)
 @pytest.fixture
 def always_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave nothing to BLAS."""
-    monkeypatch.setattr(dense, "FEW_SAMPLES", 0)
-    monkeypatch.setattr(dense, "FEW_WEIGHTS", 0)
+    monkeypatch.setattr(dense, "_left_to_blas", lambda x, w: PATH == "scalar" or not w.flags.c_contiguous)
 
 
 @pytest.mark.usefixtures("always_here")
@@ -70,9 +69,10 @@ def test_a_sample_has_the_same_bits_in_every_batch_on_every_number_of_threads(la
 @pytest.mark.skipif(PATH == "scalar", reason="everything is left to BLAS")
 @pytest.mark.parametrize(
     ("batch", "outputs", "inputs", "here"),
-    [(LANES, 32, 512, True), (LANES - 1, 32, 512, False), (LANES, 31, 512, False), (LANES, 2, 2**13 + 1, False)],
-)
-def test_few_samples_or_weights_and_many_inputs_are_left_to_blas(
+    [(16, 128, 129, True), (16, 128, 128, False), (2, 1024, 1024, True), (2, 1024, 512, False), (1, 2048, 2048, False),
+     (64, 64, 2**13, True), (64, 64, 2**13 + 1, False)],
+)  # fmt: skip
+def test_a_sample_few_products_and_many_inputs_are_left_to_blas(
     batch: int, outputs: int, inputs: int, here: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple[int, int]] = []
