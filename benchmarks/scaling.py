@@ -1,8 +1,9 @@
 """Draw what the products cost as they grow, beside the machine's roofline: `python -m benchmarks.scaling`.
 
-One of batch, inputs, outputs, density and threads grows, the others stay. Solid: seconds of a call. Dashed: the least
-it could take, which is the longer of its operations at the peak rate and of its bytes, each moved once, at the rate at
-which memory is read (Williams et al. 2009); both rates are measured in the same run.
+One of batch, inputs, outputs, density and threads grows, the others stay. Solid: seconds of a call. Dashed: the longer
+of its operations at the peak rate, on each of its threads, and of its bytes, each moved once, at the rate at which one
+thread reads memory (Williams et al. 2009); both rates are measured in the same run. What the caches hold from one call
+to the next is there sooner, so small products may be faster than their dashed line.
 """
 
 import argparse
@@ -57,7 +58,7 @@ def products(batch: int, inputs: int, outputs: int, density: float, threads: int
     return {
         "int8": Product(lambda: int8_matmul(a, packed), operations, a.size + b.size + sums, "int8"),
         "float32": Product(lambda: dense_matmul(x, w), operations, floats, "float32"),
-        "masked float32": Product(lambda: masked_matmul(x, kept), 2 * batch * m.values.size, listed, "float32"),
+        "masked float32": Product(lambda: masked_matmul(x, kept), 2 * batch * m.values.size, listed, "listed float32"),
         "OpenBLAS": Product(lambda: x @ w.T, operations, floats, None),
         "ONNX Runtime int8": Product(lambda: run(a), operations, a.size + b.size + sums, None),
     }

@@ -96,7 +96,7 @@ def outputs(network: MLP, x: np.ndarray, batch: int = 1000) -> np.ndarray:
     (4, 2)
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        y = np.concatenate([network(x[i : i + batch]) for i in range(0, len(x), batch)])
+        y = np.concatenate([network(x[i : i + batch]) for i in range(0, max(len(x), 1), batch)])
     check_finite("the network's outputs", y)
     return y
 
@@ -163,6 +163,8 @@ def latency(network: MLP, batch: int, runs: int = 30) -> float:
     >>> latency(MLP.init([3, 2]), batch=1, runs=3) > 0
     True
     """
+    if batch < 1 or runs < 1:
+        raise ValueError(f"at least one sample and one run are timed, not {batch} and {runs}")
     x = np.random.default_rng(0).random((batch, network.sizes[0])).astype(network.dtype)
     network(x)
     seconds = []

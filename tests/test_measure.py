@@ -172,3 +172,11 @@ def test_latency_is_the_median_of_calls_after_the_first_on_one_thread(monkeypatc
         "one call that prepares, three timed"
     )
     assert all(n == 1 for _, _, threads in SEEN[1:] for n in threads)
+
+
+def test_nothing_to_measure() -> None:
+    small = network(0, 1)
+    assert outputs(small, np.zeros((0, 7), np.float32)).shape == (0, 3)
+    for batch, runs in ((0, 1), (1, 0)):
+        with pytest.raises(ValueError, match=f"at least one sample and one run are timed, not {batch} and {runs}"):
+            latency(small, batch, runs)

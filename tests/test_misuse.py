@@ -130,3 +130,10 @@ def test_more_inputs_than_int32_can_sum_take_the_int64_reference() -> None:
     weight = Quantized(np.full((1, inputs), 127, np.int8), nc.Grid(nc.Uniform(), ones(1, 1)))
     layer = nc.Linear(weight, np.zeros(1, np.float32), input=nc.Grid(nc.Uniform(signed=False), ones(1, 1)))
     assert layer(np.full((1, inputs), 127, np.float32)).tolist() == [[np.float32(127 * 127 * inputs)]]
+
+
+def test_codes_are_no_weight_of_their_own() -> None:
+    codes = nc.Sparse.from_dense(np.ones((2, 3), np.int8))
+    for use in (lambda: codes.apply(np.ones((1, 3), np.int8)), lambda: codes.forward(np.ones((1, 3), np.int8))):
+        with pytest.raises(ValueError, match="int8 numbers are codes: a weight of its own only inside a Quantized"):
+            use()

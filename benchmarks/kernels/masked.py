@@ -9,6 +9,8 @@ import scipy.sparse
 import torch
 
 from benchmarks.kernels.case import Case, Task, equals, sums
+from nncomp.kernels.int8 import int8_matmul
+from nncomp.kernels.pack import int8_pack
 from nncomp.kernels.pattern import Pattern, sparse_pack
 from nncomp.kernels.sparse import masked_input_grad, masked_matmul
 from nncomp.kernels.sparse_int8 import sparse_int8_matmul, sparse_int8_pack
@@ -118,12 +120,13 @@ def sparse_int8_cases(quick: bool, threads: int) -> Iterator[Case]:
         codes = rng.integers(1, 128, m.values.size).astype(np.int8)
         csr = scipy.sparse.csr_array((codes.astype(np.int32), m.csr.indices, m.csr.indptr), shape=shape)
         kept = sparse_int8_pack(codes, m.pattern, np.zeros(shape[0], np.int32))
-        floats = sparse_pack(codes.astype(np.float32), m.pattern)
+        floats, dense = sparse_pack(codes.astype(np.float32), m.pattern), int8_pack(csr.toarray().astype(np.int8))
         for batch in (100, 256):
             a, zero = rng.integers(0, 256, (batch, shape[1])).astype(np.uint8), np.zeros(batch, np.int32)
             x = a.astype(np.float32)
             rivals: dict[str, Task] = {
                 "nncomp float32": lambda x=x, floats=floats: masked_matmul(x, floats),
+                "nncomp int8": lambda a=a, dense=dense: int8_matmul(a, dense),
                 "scipy int32": lambda a=a, csr=csr: np.ascontiguousarray((csr @ a.T.astype(np.int32)).T),
             }
             yield Case(

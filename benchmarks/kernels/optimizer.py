@@ -22,12 +22,17 @@ def adam_cases(quick: bool, threads: int) -> Iterator[Case]:
         parameter = torch.nn.Parameter(torch.from_numpy(w.copy()))
         parameter.grad = torch.from_numpy(g.copy())
         rival = torch.optim.Adam([parameter], lr=SETTINGS["rate"], fused=True)
+        theirs = [[torch.from_numpy(a.copy())] for a in (w, g, m, v)]
+
+        def bare(arrays: list = theirs, step: torch.Tensor = torch.ones(())) -> None:
+            torch._fused_adam_(
+                *arrays, [], [step], lr=SETTINGS["rate"], beta1=SETTINGS["beta1"], beta2=SETTINGS["beta2"],
+                weight_decay=0.0, eps=SETTINGS["eps"], amsgrad=False, maximize=False,
+            )  # fmt: skip
 
         def ours(arrays: tuple = (w, g, m, v)) -> np.ndarray:
             adam(*arrays, t=1, **SETTINGS)
             return arrays[0]
 
-        yield Case(
-            "adam", f"{size:,} parameters", ours, {"torch fused Adam": rival.step}, equals(expected),
-            MOVED * size, "read",
-        )  # fmt: skip
+        rivals = {"torch fused Adam": rival.step, "torch._fused_adam_": bare}
+        yield Case("adam", f"{size:,} parameters", ours, rivals, equals(expected), MOVED * size, "read")

@@ -22,15 +22,19 @@ from nncomp.kernels.simd import (
     store,
 )
 
+ROOM = 24
+"""Rows of the highest tile."""
+
 
 def _shares_py(a, move, a_zero, b_zero, top, bottom):  # type: ignore[no-untyped-def]
     """Of A's rows from `top` to `bottom`, minus the zero points of codes moved by `move`, and K zeros less the sum.
 
-    An empty array where all of them would be 0, or nothing is multiplied by them.
+    An empty array where all of them would be 0, or nothing is multiplied by them; else with room for the rows of a tile
+    that ends beyond the last.
     """
     rows, inner = a.shape
-    minus = np.empty(rows if move or a_zero.size else 0, np.int32)
-    excess = np.empty(rows if b_zero.size else 0, np.int32)
+    minus = np.empty(rows + ROOM if move or a_zero.size else 0, np.int32)
+    excess = np.empty(rows + ROOM if b_zero.size else 0, np.int32)
     for m in range(top, bottom):
         zero = a_zero[m] if a_zero.size else np.int32(0)
         if minus.size:

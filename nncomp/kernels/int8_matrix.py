@@ -8,7 +8,7 @@ the weights pass from the second; what C has summed up meanwhile waits there too
 from nncomp.kernels.int8_ends import ends_of, finish, shares, writes_sums
 from nncomp.kernels.jit import compiled, inlined
 from nncomp.kernels.memory import aligned
-from nncomp.kernels.simd import keep, load, pointer, store, zeros
+from nncomp.kernels.simd import height, keep, load, pointer, store, zeros
 from nncomp.kernels.simd.matrix import DEPTH, SHAPES, SIDE, clear, configure, multiply, release, restore, save
 
 SQUARE = SIDE * SIDE
@@ -109,15 +109,27 @@ def _block_py(rows, columns, m, second, n, place, part, buffers, ends):  # type:
         _finish_block(block, rows * height, columns * SIDE, m, second, n, height, ends)
 
 
-def _finish_block_py(block, rows, wide, m, second, n, height, ends):  # type: ignore[no-untyped-def]
-    """The sums of a block's rows, `wide` columns each, become what `out` holds."""
-    for r in range(0, rows, 4):
-        here = m + r if r < SIDE else second + r - SIDE
-        for c in range(0, wide, SIDE):
-            acc = load(zeros(4, 1, block), block, r * wide + c, wide, 4, SIDE)
-            finish(acc, here, n + c, height - r % SIDE, ends)
+def _finish_block_py(block, rows, wide, m, second, n, high, ends):  # type: ignore[no-untyped-def]
+    """The sums of a block's rows, `wide` columns each, become what `out` holds: four rows at a time, the last of them
+
+    beginning early where they would end late, as what belongs to each row is read for all four.
+    """
+    if high < 4:
+        for r in range(high):
+            _finish_rows(zeros(1, 1, block), block, r, wide, m + r, n, ends)
+    else:
+        for q in range(0, rows, 4):
+            r = q if q % SIDE + 4 <= high else high - 4
+            _finish_rows(zeros(4, 1, block), block, r, wide, m + r if r < SIDE else second + r - SIDE, n, ends)
 
 
+def _finish_rows_py(tile, block, r, wide, m, n, ends):  # type: ignore[no-untyped-def]
+    for c in range(0, wide, SIDE):
+        acc = load(tile, block, r * wide + c, wide, height(tile), SIDE)
+        finish(acc, m, n + c, height(tile), ends)
+
+
+_finish_rows = inlined(_finish_rows_py)
 _finish_block = compiled(_finish_block_py)
 _pack = inlined(_pack_py)
 _block = inlined(_block_py)

@@ -8,8 +8,8 @@ any number of callers, in any thread or forked child, get through.
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from itertools import pairwise
 
@@ -70,10 +70,17 @@ def split(kernel: Callable[[int, int], object], count: int, work: int, step: int
         _pools.append(ThreadPoolExecutor(max(CORES, 2) - 1, "nncomp"))
     cuts = [min(steps * i // parts * step, count) for i in range(parts + 1)]
     ranges = list(pairwise(cuts))
-    others = [(_pools[0].submit(kernel, *part), part) for part in ranges[1:]]
+    others = [(_submit(kernel, part), part) for part in ranges[1:]]
     kernel(*ranges[0])
     for future, part in reversed(others):
-        if future.cancel():  # nobody has begun it
+        if future is None or future.cancel():  # nobody has begun it
             kernel(*part)
         else:
             future.result()
+
+
+def _submit(kernel: Callable[[int, int], object], part: tuple[int, int]) -> Future | None:
+    """The part in another thread's hands; None once the interpreter is shutting down."""
+    with suppress(RuntimeError):
+        return _pools[0].submit(kernel, *part)
+    return None

@@ -55,7 +55,9 @@ class Weight(Protocol):
 
 
 def check_input(weight: Weight, x: np.ndarray) -> None:
-    """Raise unless `x` is (batch, in) in the weight's dtype."""
+    """Raise unless `x` is (batch, in) in the weight's dtype, which is one of floats."""
+    if weight.dtype.kind != "f":
+        raise ValueError(f"{weight.dtype} numbers are codes: a weight of its own only inside a Quantized")
     if x.ndim != 2 or x.shape[1] != weight.shape[1] or x.dtype != weight.dtype:
         raise ValueError(
             f"an input {x.dtype} of shape {x.shape} does not fit a weight {weight.dtype} (out, in) = {weight.shape}"

@@ -10,10 +10,13 @@ import numba
 import numpy as np
 import pytest
 
-from nncomp.kernels import binary, int8, linear, sparse, threads, weight_grad
+from nncomp.kernels import binary, dense, int8, linear, sparse, threads, weight_grad
+from nncomp.kernels.blocks import block_matmul, block_pack
 from nncomp.kernels.encode import TO_ROW, Codes
+from nncomp.kernels.lowbit import lowbit_matmul, lowbit_pack
 from nncomp.kernels.pack import int8_pack
 from nncomp.kernels.pattern import Pattern, sparse_pack
+from nncomp.kernels.sparse_int8 import sparse_int8_matmul, sparse_int8_pack
 from tests.kernels.processes import compiled_only, run
 
 
@@ -34,6 +37,12 @@ def tasks() -> Iterator[Callable[[], np.ndarray]]:
     yield lambda: sparse.masked_input_grad(dy, w[mask], pattern)
     yield lambda: weight_grad.masked_weight_grad(x, dy, pattern)
     yield lambda: binary.binary_matmul(x, signs)
+    yield lambda: dense.dense_matmul(x, w)
+    zero, codes, none = np.zeros(len(a), np.int32), b[mask], np.zeros(512, np.int32)
+    sparse_codes, few, blocked = sparse_int8_pack(codes, pattern, none), lowbit_pack(b >> 4, 4), block_pack(w)
+    yield lambda: sparse_int8_matmul(a, sparse_codes, zero)  # type: ignore[arg-type]
+    yield lambda: lowbit_matmul(a, few)
+    yield lambda: block_matmul(x, blocked)
 
 
 def storm(layer: str, seconds: float) -> None:
@@ -70,6 +79,26 @@ def _doubled(x):  # type: ignore[no-untyped-def]
 def stormy(layer: str, seconds: int, cache: Path) -> int:
     code = f"from tests.kernels.test_threads import storm; storm({layer!r}, {seconds})"
     return int(run(code, cache, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="4"))
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "late", ["atexit.register(work)", "threading.Thread(target=lambda: time.sleep(0.3) or work()).start()"]
+)
+def test_after_the_main_thread_has_ended(late: str, tmp_path: Path) -> None:
+    """When no pool takes tasks any more, whoever asks does all the work."""
+    code = f"""
+import atexit, threading, time
+import numpy as np
+from nncomp.kernels import threads
+from nncomp.kernels.dense import dense_matmul
+threads.WORTH = 2**12
+x = np.ones((512, 512), np.float32)
+def work():
+    print(int(dense_matmul(x, x).sum()))
+{late}
+"""
+    assert run(code, tmp_path, NUMBA_NUM_THREADS="4") == str(512**3)
 
 
 @compiled_only
