@@ -175,7 +175,7 @@ def test_latency_is_the_median_of_calls_after_the_first_on_one_thread(monkeypatc
 
 
 def test_nothing_to_measure() -> None:
-    small = network(0, 1)
+    small = network(0, 1, 2, 2, 1, 0, 2)
     assert outputs(small, np.zeros((0, 7), np.float32)).shape == (0, 3)
     for batch, runs in ((0, 1), (1, 0)):
         with pytest.raises(ValueError, match=f"at least one sample and one run are timed, not {batch} and {runs}"):

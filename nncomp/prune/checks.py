@@ -1,0 +1,37 @@
+"""What the methods ask of the arrays they are given."""
+
+import numpy as np
+
+
+def check_weights(W: np.ndarray) -> None:
+    """Raise unless W is a matrix (out, in) of finite floats."""
+    if W.ndim != 2 or not np.issubdtype(W.dtype, np.floating) or not np.isfinite(W).all():
+        raise ValueError(f"weights are finite floats (out, in), not {W.dtype} {W.shape}")
+
+
+def check_layer(W: np.ndarray, H: np.ndarray) -> None:
+    """Raise unless H is finite and symmetric (in, in) for weights W (out, in)."""
+    check_weights(W)
+    if H.shape != (W.shape[1],) * 2 or not np.isfinite(H).all() or not np.allclose(H, H.T):
+        raise ValueError(f"H is finite and symmetric (in, in) for weights (out, in) = {W.shape}, not {H.shape}")
+
+
+def check_damp(damp: float) -> None:
+    """Raise unless `damp`, a fraction of H's mean diagonal, is finite and at least 0."""
+    if not 0 <= damp < np.inf:
+        raise ValueError(f"damping is a fraction of H's mean diagonal, finite and at least 0, not {damp}")
+
+
+def check_mask(W: np.ndarray, mask: np.ndarray) -> None:
+    """Raise unless `mask` is boolean of the weights' shape."""
+    if mask.shape != W.shape or mask.dtype != bool:
+        raise ValueError(f"a mask for weights {W.shape} is boolean of that shape, not {mask.dtype} {mask.shape}")
+
+
+def check_inputs(W: np.ndarray, norms: np.ndarray) -> None:
+    """Raise unless there is one norm of at least 0 for each input of W (out, in)."""
+    check_weights(W)
+    if norms.shape != W.shape[1:] or not (np.isfinite(norms).all() and (norms >= 0).all()):
+        raise ValueError(
+            f"weights (out, in) = {W.shape} have {W.shape[1]} input norms of at least 0, not {norms.shape}"
+        )

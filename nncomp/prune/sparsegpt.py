@@ -1,0 +1,46 @@
+"""SparseGPT: one pass over the columns that prunes and makes up for it in those to come (Frantar & Alistarh 2023)."""
+
+import numpy as np
+
+from nncomp.prune.checks import check_layer
+from nncomp.prune.masks import keep_largest
+from nncomp.prune.obs import damped
+from nncomp.prune.patterns import keep_n_of_m
+
+
+def sparsegpt(
+    W: np.ndarray,
+    H: np.ndarray,
+    sparsity: float,
+    pattern: tuple[int, int] | None = None,
+    block: int = 128,
+    damp: float = 0.01,
+) -> np.ndarray:
+    """The weights `W (out, in)`, a fraction of them 0 and the others moved; `H = XT X (in, in)` (algorithm 1).
+
+    With U the upper Cholesky factor of `(H + damp mean(diag H) I)^-1`, the weights of a `block` of columns are ranked
+    by `W_ij^2 / U_jj^2` and `round(sparsity n)` of them pruned. Then, column by column, what pruning takes from it,
+    `E_j = (W_j - W'_j) / U_jj`, is taken from the columns to come, `W -= E_j U_j`; the blocks to come are ranked by
+    what has become of them. With `pattern (n, m)`, n of every m neighbours are kept instead.
+
+    >>> sparsegpt(np.array([[1.0, 2.0]]), np.array([[2.0, 1.0], [1.0, 2.0]]), sparsity=0.5, damp=0.0).round(6)
+    array([[0. , 2.5]])
+    """
+    check_layer(W, H)
+    step = block if pattern is None else pattern[1]
+    if step < 1:
+        raise ValueError(f"a block has at least 1 column, not {step}")
+    W_new = np.where(np.diag(H) == 0, 0, W).astype(np.float64)
+    U = np.linalg.cholesky(np.linalg.inv(damped(H, damp))).T
+    for first in range(0, W.shape[1], step):
+        part = slice(first, first + step)
+        scores = W_new[:, part] ** 2 / np.diag(U)[part] ** 2
+        mask = keep_largest(scores, sparsity) if pattern is None else keep_n_of_m(scores, *pattern)
+        E = np.zeros_like(scores)
+        for i, j in enumerate(range(first, first + scores.shape[1])):
+            w = W_new[:, j].copy()
+            E[:, i] = np.where(mask[:, i], 0, w) / U[j, j]
+            W_new[:, j:][:, : scores.shape[1] - i] -= np.outer(E[:, i], U[j, j : first + scores.shape[1]])
+            W_new[:, j] = np.where(mask[:, i], w, 0)
+        W_new[:, first + scores.shape[1] :] -= E @ U[part, first + scores.shape[1] :]
+    return W_new.astype(W.dtype)
