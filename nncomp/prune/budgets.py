@@ -1,0 +1,43 @@
+"""How many weights each layer keeps, and scores that make one ranking of all layers come out fair."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def erdos_renyi(shapes: Sequence[tuple[int, int]], sparsity: float) -> list[float]:
+    """Sparsities of layers (out, in) of densities `e (out + in) / (out in)`, at most 1 (Mocanu et al. 2018, eq. 1).
+
+    e is such that all together keep `1 - sparsity` of their weights: small layers stay denser.
+
+    >>> [round(s, 3) for s in erdos_renyi([(300, 784), (100, 300), (10, 100)], sparsity=0.95)]
+    [0.962, 0.889, 0.081]
+    """
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"a sparsity is between 0 and 1, not {sparsity}")
+    sizes = np.array([out * inputs for out, inputs in shapes], float)
+    sides, full = np.array([out + inputs for out, inputs in shapes], float), np.zeros(len(shapes), bool)
+    while True:
+        left = (1 - sparsity) * sizes.sum() - sizes[full].sum()
+        e = left / sides[~full].sum() if not full.all() else 0.0
+        density = np.where(full, 1.0, e * sides / sizes)
+        if (density <= 1 + 1e-12).all():
+            return [float(1 - min(d, 1.0)) for d in density]
+        full |= density > 1
+
+
+def lamp(W: np.ndarray) -> np.ndarray:
+    """`w_u^2 / sum of w_v^2 over all v no smaller`: magnitudes to rank across layers (Lee et al. 2021, equation 4).
+
+    Of equal weights the earlier counts as the larger, as in every ranking here. The largest has score 1, so no layer is
+    ever emptied.
+
+    >>> lamp(np.array([[1.0, -2.0], [2.0, 0.0]])).round(3)
+    array([[0.111, 1.   ],
+           [0.5  , 0.   ]])
+    """
+    squares = W.astype(np.float64).ravel() ** 2
+    order = np.argsort(-squares, kind="stable")
+    scores, sums = np.zeros(W.size), np.cumsum(squares[order])
+    scores[order] = np.divide(squares[order], sums, out=np.zeros(W.size), where=sums > 0)
+    return scores.reshape(W.shape)

@@ -1,0 +1,98 @@
+"""Scores from derivatives of the loss, which the caller supplies: from any framework, for weights of any shape."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+Weights = Sequence[np.ndarray]
+
+
+def snip(w: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """`c_j = |w_j dL/dw_j|`, g the gradient at w: connection sensitivity (Lee et al. 2019, equation 4).
+
+    What the loss would feel of a factor on the weight. The paper divides by the sum over all layers, which changes no
+    rank.
+
+    >>> snip(np.array([2.0, -1.0]), g=np.array([0.5, 3.0]))
+    array([1., 3.])
+    """
+    _check(w, g)
+    return np.abs(w * g)
+
+
+def taylor(w: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """`I_j = (g_j w_j)^2`, the squared change of the loss without w_j, to first order (Molchanov et al. 2019, eq. 8).
+
+    >>> taylor(np.array([2.0, -1.0]), g=np.array([0.5, 3.0]))
+    array([1., 9.])
+    """
+    _check(w, g)
+    return (w * g) ** 2
+
+
+def fisher(w: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """`D_j = w_j^2 / (2 N) sum_n g_nj^2`, of each sample's gradient g_n (Theis et al. 2018, equation 6).
+
+    `squares`: the mean of the samples' squared gradients, for a dense layer `squared_gradients`.
+
+    >>> fisher(np.array([2.0, -1.0]), squares=np.array([0.5, 3.0]))
+    array([1. , 1.5])
+    """
+    _check(w, squares)
+    return w**2 * squares / 2
+
+
+def squared_gradients(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
+    """`(1 / N) sum_n g_n^2` of a layer's weights (out, in), as `g_n = dy_n x_nT`: inputs (N, in), gradients (N, out).
+
+    `dy`: the gradient of each sample's own loss at the layer's outputs, not divided by N.
+
+    >>> squared_gradients(np.array([[1.0, 2.0]]), dy=np.array([[3.0]]))
+    array([[ 9., 36.]])
+    """
+    return (dy**2).T @ x**2 / len(x)
+
+
+def grasp(weights: Weights, gradient: Callable[[list[np.ndarray]], Weights]) -> list[np.ndarray]:
+    """`w . (H g)` for each layer: larger keeps more of the gradient's flow (Wang et al. 2020, equation 8).
+
+    The paper prunes the largest of `S(-w) = -w . (H g)`. H g is the central difference of `gradient(weights)` along g,
+    which deserves weights in float64.
+
+    >>> [s] = grasp([np.array([1.0, 2.0])], lambda w: [w[0] * np.array([1.0, 10.0])])  # H = diag(1, 10), g = H w
+    >>> s.round(4)
+    array([  1., 400.])
+    """
+    weights = [np.asarray(w) for w in weights]
+    g = [np.asarray(part) for part in gradient(weights)]
+    for w, part in zip(weights, g, strict=True):
+        _check(w, part)
+    length, size = (float(np.sqrt(sum((a.astype(np.float64) ** 2).sum() for a in arrays))) for arrays in (g, weights))
+    if length == 0:
+        return [np.zeros_like(w) for w in weights]
+    step = float(np.finfo(weights[0].dtype).eps ** (1 / 3) * max(size, 1.0) / length)
+    ahead, behind = (gradient([w + sign * step * d for w, d in zip(weights, g)]) for sign in (1, -1))
+    return [w * ((a - b) / (2 * step)) for w, a, b in zip(weights, ahead, behind)]
+
+
+def fisher_inverse(G: np.ndarray, damp: float = 1e-5) -> np.ndarray:
+    """`(damp I + (1 / N) sum_n g_n g_nT)^-1` of samples' gradients `G (N, n)`: WoodFisher (Singh & Alistarh 2020).
+
+    By the recursion of its equation 6, a rank-one change for each sample. `obs` and `obs_update` take it as H^-1.
+
+    >>> fisher_inverse(np.array([[1.0, 0.0]]), damp=1.0)
+    array([[0.5, 0. ],
+           [0. , 1. ]])
+    """
+    if G.ndim != 2 or len(G) == 0 or not np.isfinite(G).all() or not 0 < damp < np.inf:
+        raise ValueError(f"gradients are finite (samples, weights), damping above 0, not {G.shape} and {damp}")
+    F_inv = np.eye(G.shape[1]) / damp
+    for g in G.astype(np.float64):
+        u = F_inv @ g
+        F_inv -= np.outer(u, u) / (len(G) + g @ u)
+    return F_inv
+
+
+def _check(w: np.ndarray, g: np.ndarray) -> None:
+    if w.shape != g.shape or not (np.isfinite(w).all() and np.isfinite(g).all()):
+        raise ValueError(f"weights and what belongs to each are finite and of one shape, not {w.shape} and {g.shape}")
