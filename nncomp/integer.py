@@ -1,4 +1,4 @@
-"""An integer layer's pass in one kernel, from floats to floats: bit for bit what its definition in `layer.py` gives."""
+"""An integer layer's pass by kernels, from floats to floats: bit for bit what its definition in `layer.py` gives."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,8 @@ from nncomp.activations import Activation, Identity, ReLU
 from nncomp.formats import Grid, PerRow, nearest_even
 from nncomp.kernels.encode import TO_ALL, TO_ROW, Codes
 from nncomp.kernels.linear import Layer, int8_linear
+from nncomp.kernels.sparse_int8 import KeptCodes
+from nncomp.kernels.sparse_linear import SparseLayer, sparse_int8_linear
 from nncomp.quantize import Dynamic, minmax
 from nncomp.weights import Quantized
 
@@ -19,22 +21,26 @@ FLOORS = {Identity: -np.inf, ReLU: 0.0}
 class Pass:
     """From a batch to the layer's outputs; None for a batch that only the definition knows what to say of."""
 
-    layer: Layer
+    layer: Layer | SparseLayer
 
     def __call__(self, x: np.ndarray) -> np.ndarray | None:
-        fits = x.dtype == np.float32 and x.size > 0 and x.shape[1:] == (self.layer.weight.inputs,)
-        return int8_linear(x, self.layer) if fits else None
+        if x.dtype != np.float32 or x.size == 0 or x.shape[1:] != (self.layer.weight.inputs,):
+            return None
+        return int8_linear(x, self.layer) if isinstance(self.layer, Layer) else sparse_int8_linear(x, self.layer)
 
 
 def integer_pass(weight: Quantized, bias: np.ndarray, activation: Activation, input: Any) -> Pass | None:
     """The pass of a layer with a static or dynamic `input` quantizer; None where no kernel has one.
 
-    There is one for float32, 8-bit codes that are dense and have one scale a row or for all, and ReLU or nothing.
+    There is one for float32, 8-bit codes that have one scale a row or for all, and ReLU or nothing.
     """
     packed, floor, codes = weight.packed, FLOORS.get(type(activation)), _codes(input)
     if packed is None or floor is None or codes is None or weight.dtype != np.float32:
         return None
-    return Pass(Layer(packed, weight.grid.scale[:, 0], bias, codes, floor))
+    scale = weight.grid.scale[:, 0]
+    if isinstance(packed, KeptCodes):
+        return Pass(SparseLayer(packed, np.broadcast_to(scale, bias.shape), bias, codes, np.float32(floor)))
+    return Pass(Layer(packed, scale, bias, codes, floor))
 
 
 def _codes(input: Any) -> Codes | None:

@@ -15,6 +15,7 @@ from nncomp.kernels.jit import compiled
 from nncomp.kernels.memory import aligned, aligned_empty
 from nncomp.kernels.pack import Packed
 from nncomp.kernels.simd.path import PATH
+from nncomp.kernels.sparse_linear import scaled
 from nncomp.kernels.threads import WORTH
 
 
@@ -104,16 +105,8 @@ def _one_by_one(x: np.ndarray, layer: Layer) -> np.ndarray | None:
     *_, b_scale, bias, ends = layer.rest
     y = np.empty((len(a), layer.weight.outputs), np.float32)
     sums = int8_matmul(a, layer.weight, np.broadcast_to(a_zero, len(a)))
-    _outputs_scalar(sums, a_scale, b_scale, bias, ends[0], y)
+    scaled(sums, a_scale, b_scale, bias, ends[0], y)
     return y if layer.outputs is None else encode_reference(y, layer.outputs)[0]
 
 
-def _outputs_scalar_py(sums, a_scale, b_scale, bias, floor, y):  # type: ignore[no-untyped-def]
-    for m in range(y.shape[0]):
-        for n in range(y.shape[1]):
-            scale = a_scale[m if a_scale.size > 1 else 0] * b_scale[n]
-            y[m, n] = max(np.float32(np.float32(sums[m, n]) * scale) + bias[n], floor)
-
-
-_outputs_scalar = compiled(_outputs_scalar_py)
 _linear = compiled(_linear_py)

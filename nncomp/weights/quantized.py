@@ -10,6 +10,7 @@ import numpy as np
 
 from nncomp.formats import Grid
 from nncomp.kernels.pack import Packed
+from nncomp.kernels.sparse_int8 import KeptCodes
 from nncomp.weights.codes import CodeBlock
 from nncomp.weights.dense import Dense
 from nncomp.weights.protocol import check_mask, check_shape
@@ -180,9 +181,10 @@ class Quantized:
             yield self._code_blocks[block].product(x, x_zero), self.grid.scale[:, block][None, :]
 
     @property
-    def packed(self) -> Packed | None:
-        """All codes as the int8 kernels read them; None where they are sparse, wide, in groups, or sums leave int32."""
-        return self._code_blocks[0].packed if len(self._block_starts) == 1 else None
+    def packed(self) -> Packed | KeptCodes | None:
+        """All codes as the 8-bit kernels read them; None where they are wide, in groups, or sums leave int32."""
+        block = self._code_blocks[0]
+        return block.packed or block.kept if len(self._block_starts) == 1 else None
 
     @cached_property
     def _code_blocks(self) -> list[CodeBlock]:

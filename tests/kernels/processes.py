@@ -35,6 +35,7 @@ from nncomp.kernels import (
 )
 from nncomp.kernels import dense as dense_layer
 from nncomp.kernels.pattern import Pattern, sparse_pack
+from nncomp.kernels.sparse_linear import SparseLayer, sparse_int8_linear
 
 compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled with the JIT off")
 Work = tuple[Callable[[], Any], Callable[[], Any]]
@@ -82,10 +83,12 @@ def works() -> Iterator[Work]:
         yield lambda a=a: lowbit.lowbit_matmul(a, lowbit.lowbit_pack(b, 4), zero), lambda p=product: p
         codes = sparse_int8.sparse_int8_pack(values.astype(np.int8), pattern, none)
         yield lambda a=a, c=codes: sparse_int8.sparse_int8_matmul(a, c, zero), lambda p=product: p
+    one = np.ones(2, np.float32)
     for to in (encode.FIXED, encode.TO_ROW):
         grid = encode.Codes(-128, 127, np.dtype(np.int8), to)
-        layer = linear.Layer(pack.int8_pack(b), np.ones(2, np.float32), np.ones(2, np.float32), grid)
-        meant = linear.int8_linear_reference(x, grid, b, none, np.ones(2, np.float32), np.ones(2, np.float32))
+        layer, kept_layer = linear.Layer(pack.int8_pack(b), one, one, grid), SparseLayer(codes, one, one, grid, one[0])
+        meant = linear.int8_linear_reference(x, grid, b, none, one, one)
+        yield lambda k=kept_layer: sparse_int8_linear(x, k), lambda meant=meant: np.maximum(meant, 1)
         yield lambda g=grid: encode.encode(x, g)[0], lambda g=grid: encode.encode_reference(x, g)[0]
         yield lambda layer=layer: linear.int8_linear(x, layer), lambda meant=meant: meant
 
