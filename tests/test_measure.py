@@ -89,9 +89,7 @@ def test_integer_layers_keep_no_decoded_weight() -> None:
     stored = 4 + 7 + 8 + 8  # codes, pattern, scales, bias
     # A fixed grid's zero point in int32, or a fitted one's places, which are in 4 bytes each as well.
     in_groups = sum(-(-size // GROUP) * GROUP for size in (2, 2))
-    kept = (
-        in_groups * (1 + 2) + 3 * 8 + 2 * 4 + 2 * 4
-    )  # steps and columns, where rows begin, sums, zero points
+    kept = in_groups * (1 + 2) + 3 * 8 + 2 * 4 + 2 * 4  # steps and columns, where rows begin, sums, zero points
     assert layer_cost(Linear(weight, BIAS, input=fixed)) == Cost(12, 5, stored + 5, stored + 5 + kept + 4, 4)
     assert layer_cost(Linear(weight, BIAS, input=Dynamic(Uniform()))) == Cost(12, 5, stored, stored + kept + 8, 4)
 
