@@ -58,6 +58,8 @@ from .optim import AdamW as AdamW
 from .quantize import Dynamic as Dynamic
 from .quantize import Percentile as Percentile
 from .report import Report as Report
+from .shrinking import shrink as shrink
+from .shrinking import without_neurons as without_neurons
 from .steps import Distill as Distill
 from .steps import FineTune as FineTune
 from .steps import Prune as Prune

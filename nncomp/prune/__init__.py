@@ -5,22 +5,26 @@ from nncomp.prune.budgets import erdos_renyi, lamp
 from nncomp.prune.gradients import fisher, fisher_inverse, grasp, snip, squared_gradients, taylor
 from nncomp.prune.inputs import input_norms, ria, wanda
 from nncomp.prune.masks import keep_above, keep_each, keep_globally, keep_largest
+from nncomp.prune.neurons import compensate, geometric_median, mean_activation, nonzero_activation, row_l1, row_l2
 from nncomp.prune.obc import obc
 from nncomp.prune.obs import obd, obs, obs_update
 from nncomp.prune.patterns import keep_blocks, keep_each_row, keep_n_of_m
 from nncomp.prune.refit import gram, output_error, refit
 from nncomp.prune.schedules import constant, cubic
-from nncomp.prune.scores import magnitude, row_l1
+from nncomp.prune.scores import deviation_threshold, magnitude, random
 from nncomp.prune.sparsegpt import sparsegpt
 from nncomp.prune.synflow import synflow, synflow_masks
 
 __all__ = [
     "alps",
+    "compensate",
     "constant",
     "cubic",
+    "deviation_threshold",
     "erdos_renyi",
     "fisher",
     "fisher_inverse",
+    "geometric_median",
     "gram",
     "grasp",
     "input_norms",
@@ -33,14 +37,18 @@ __all__ = [
     "keep_n_of_m",
     "lamp",
     "magnitude",
+    "mean_activation",
+    "nonzero_activation",
     "obc",
     "obd",
     "obs",
     "obs_update",
     "output_error",
+    "random",
     "refit",
     "ria",
     "row_l1",
+    "row_l2",
     "snip",
     "sparsegpt",
     "squared_gradients",

@@ -12,13 +12,19 @@ def magnitude(W: np.ndarray) -> np.ndarray:
     return np.abs(W)
 
 
-def row_l1(W: np.ndarray) -> np.ndarray:
-    """`s_i = sum_j |w_ij|`, the score of output i, as a column (out, 1) (Li et al. 2017, section 3.1).
+def random(W: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Scores that say nothing: uniform in [0, 1), the same for the same seed and shape. What every method must beat.
 
-    A mask of the column keeps or drops whole rows: `keep_largest(row_l1(W), 0.5)` broadcasts to (out, in).
-
-    >>> row_l1(np.array([[-2.0, 1.0], [0.5, 0.0]]))
-    array([[3. ],
-           [0.5]])
+    >>> random(np.ones((1, 2)), seed=1).round(3)
+    array([[0.512, 0.95 ]])
     """
-    return np.abs(W).sum(axis=1, keepdims=True)
+    return np.random.default_rng(seed).random(W.shape).astype(W.dtype)
+
+
+def deviation_threshold(W: np.ndarray, quality: float) -> float:
+    """`t = quality std(W)`, to be given to `keep_above(magnitude(W), t)`: the threshold of Han et al. 2015.
+
+    >>> deviation_threshold(np.array([[1.0, 3.0]]), quality=2.0)
+    2.0
+    """
+    return float(quality * np.std(W))

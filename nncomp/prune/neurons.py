@@ -1,0 +1,87 @@
+"""Which neurons matter, and what the layer after them must become when some go.
+
+A neuron is a row of its layer's weights W (out, in), a column of activations A (samples, out), and a column of the next
+layer's weights. Scores are columns (out, 1), so that a mask of them keeps or drops whole rows.
+"""
+
+import numpy as np
+
+from nncomp.prune.checks import check_damp, check_weights
+from nncomp.prune.refit import gram, refit
+
+
+def row_l1(W: np.ndarray) -> np.ndarray:
+    """`s_i = sum_j |w_ij|` (Li et al. 2017, section 3.1).
+
+    >>> row_l1(np.array([[-2.0, 1.0], [0.5, 0.0]]))
+    array([[3. ],
+           [0.5]])
+    """
+    return np.abs(W).sum(axis=1, keepdims=True)
+
+
+def row_l2(W: np.ndarray) -> np.ndarray:
+    """`s_i = sqrt(sum_j w_ij^2)` (He et al. 2018, equation 2, p = 2).
+
+    >>> row_l2(np.array([[3.0, 4.0]]))
+    array([[5.]])
+    """
+    return np.sqrt((W**2).sum(axis=1, keepdims=True))
+
+
+def geometric_median(W: np.ndarray) -> np.ndarray:
+    """`s_i = sum_j ||w_i - w_j||`: a row near the others' geometric median can be replaced (He et al. 2019, eq. 8).
+
+    >>> geometric_median(np.array([[0.0], [1.0], [5.0]]))
+    array([[6.],
+           [5.],
+           [9.]])
+    """
+    check_weights(W)
+    return np.stack([np.linalg.norm(W - w, axis=1).sum(keepdims=True) for w in W])
+
+
+def mean_activation(A: np.ndarray) -> np.ndarray:
+    """`s_i = mean_n |a_ni|` of activations (samples, out) (Molchanov et al. 2017, section 2.2).
+
+    >>> mean_activation(np.array([[1.0, 0.0], [3.0, -2.0]]))
+    array([[2.],
+           [1.]])
+    """
+    return np.abs(A).mean(axis=0)[:, None]
+
+
+def nonzero_activation(A: np.ndarray) -> np.ndarray:
+    """`s_i = 1 - APoZ_i`, the fraction of samples for which a neuron is not 0 (Hu et al. 2016, equation 1).
+
+    >>> nonzero_activation(np.array([[1.0, 0.0], [3.0, -2.0]]))
+    array([[1. ],
+           [0.5]])
+    """
+    return (A != 0).mean(axis=0)[:, None]
+
+
+def compensate(
+    W: np.ndarray, b: np.ndarray, A: np.ndarray, kept: np.ndarray, damp: float = 1e-3, mask: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The next layer's weights (out, kept) and bias that lose least of its `A WT + b` once only `kept` inputs are left.
+
+    Least squares on activations `A (samples, in)`, with the bias free: on their deviations from the mean, by `refit`,
+    and then the bias makes up for the means (He et al. 2017, equation 3, for a dense layer). With a `mask (out, in)`,
+    only its weights may be other than 0.
+
+    >>> A = np.array([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]])
+    >>> W, b = compensate(np.array([[1.0, 2.0]]), np.zeros(1), A, kept=np.array([True, False]), damp=0.0)
+    >>> W.round(6), b.round(6) + 0.0
+    (array([[3.]]), array([0.]))
+    """
+    check_weights(W)
+    check_damp(damp)
+    if A.ndim != 2 or A.shape[1] != W.shape[1] or len(A) == 0 or kept.shape != W.shape[1:] or kept.dtype != bool:
+        raise ValueError(
+            f"activations {A.shape} or what is kept {kept.dtype} {kept.shape} do not fit weights {W.shape}"
+        )
+    mean = A.mean(axis=0, dtype=np.float64)
+    new = refit(W, kept & (np.ones(W.shape, bool) if mask is None else mask), gram(A - mean), damp)
+    lost = (W - new).astype(np.float64) @ mean
+    return new[:, kept], (b + lost).astype(b.dtype)
