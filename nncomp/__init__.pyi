@@ -64,6 +64,8 @@ from .steps import Distill as Distill
 from .steps import FineTune as FineTune
 from .steps import Prune as Prune
 from .steps import Quantize as Quantize
+from .steps import Reconstruct as Reconstruct
+from .steps import Shrink as Shrink
 from .steps import compress as compress
 from .steps import stages as stages
 from .training import train as train

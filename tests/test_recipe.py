@@ -9,9 +9,9 @@ from nncomp.files import save
 from nncomp.formats import PerGroup, Uniform, nearest_away
 from nncomp.network import MLP
 from nncomp.optim import SGD, AdamW
-from nncomp.prune import cubic, keep_each, row_l1
+from nncomp.prune import cubic, geometric_median, keep_each, row_l1, sparsegpt
 from nncomp.quantize import Dynamic
-from nncomp.steps import Distill, FineTune, Prune, Quantize
+from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Shrink
 from nncomp.steps.recipe import Recipe, RecipeError, presets
 
 GOOD = """
@@ -140,6 +140,12 @@ def test_words_and_tables_become_what_they_name(tmp_path: Path) -> None:
     assert isinstance(prune, Prune) and (prune.scores, prune.scope, prune.schedule) == (row_l1, keep_each, cubic)
     assert isinstance(quantize, Quantize) and quantize.inputs == Dynamic(Uniform(rounding=nearest_away))
     assert (quantize.weights, quantize.per) == (Uniform(bits=4), PerGroup(16))
+
+
+def test_the_steps_that_need_no_training(tmp_path: Path) -> None:
+    text = '[[steps]]\nstep = "Reconstruct"\nsparsity = 0.5\nmethod = "sparsegpt"\n'
+    text += '[[steps]]\nstep = "Shrink"\nfraction = 0.25\nscores = "geometric_median"\n'
+    assert recipe(tmp_path, text).steps == (Reconstruct(0.5, sparsegpt), Shrink(0.25, geometric_median))
 
 
 def test_an_editors_byte_order_mark_and_capitals_do_no_harm(tmp_path: Path) -> None:

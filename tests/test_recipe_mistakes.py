@@ -22,7 +22,11 @@ from tests.test_recipe import GOOD, recipe
         ),
         ('is = "LeakyReLU"', 'is = "Swish"', "network.activation: expected one of Identity, ReLU, LeakyReLU"),
         ("slope = 0.2", "gradient = 0.2", "network.activation: unknown key 'gradient'; expected slope"),
-        ('step = "Prune"', 'step = "Shrink"', "step 1: needs step = one of Prune, Quantize, FineTune, Distill"),
+        (
+            'step = "Prune"',
+            'step = "Squeeze"',
+            "step 1: needs step = one of Prune, Reconstruct, Shrink, Quantize, FineTune, Distill",
+        ),
         ("sparsity = 0.5", "sparsity = 2", r"step 1 \(Prune\): a sparsity is between 0 and 1, not 2"),
         ("sparsity = 0.5", 'sparsity = "high"', r"step 1 \(Prune\).sparsity: expected a number, not 'high'"),
         ("sparsity = 0.5", "sparsity = [1]", r"step 1 \(Prune\)"),
@@ -112,8 +116,12 @@ def test_unknown_names(tmp_path: Path) -> None:
         ),
         ("[steps.during]\nepochs = 3\nseed = 5", 'during = "long"', r"step 1 \(Prune\).during: .*, not 'long'"),
         # The frame of a recipe.
-        ('[[steps]]\nstep = "Prune"\n', "[[steps]]\n", "step 1: needs step = one of Prune, Quantize"),
-        ('step = "Prune"', "step = 3", "step 1: needs step = one of Prune, Quantize, FineTune, Distill"),
+        ('[[steps]]\nstep = "Prune"\n', "[[steps]]\n", "step 1: needs step = one of Prune, Reconstruct"),
+        (
+            'step = "Prune"',
+            "step = 3",
+            "step 1: needs step = one of Prune, Reconstruct, Shrink, Quantize, FineTune, Distill",
+        ),
         ("schedule =", "scedule =", r"step 1 \(Prune\): unknown key 'scedule'; expected sparsity, scores, scope"),
         ("norm = true", "size = 3", "network: unknown key 'size'; expected sizes, activation, init, norm, seed"),
         ('data = "digits"', 'name = "digits"', "unknown key 'name'; expected data, network, train, steps"),

@@ -12,9 +12,9 @@ from nncomp.hooks import Hook
 from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.optim import Adam
-from nncomp.prune import constant, cubic, keep_each, row_l1
+from nncomp.prune import alps, constant, cubic, keep_each, obc, row_l1, sparsegpt
 from nncomp.quantize import Dynamic, Percentile, minmax
-from nncomp.steps import Distill, FineTune, Prune, Quantize, compress, stages
+from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Shrink, compress, stages
 from nncomp.transforms import FakeQuantize
 from nncomp.weights import Latent, Quantized, Sparse, Weight
 
@@ -168,15 +168,18 @@ STEPS = [
     Quantize(inputs=Dynamic(Uniform()), during=SHORT),
     Distill(student=MLP.init([12, 6, 4], norm=True), during=SHORT),
     Distill(teacher=MLP.init([12, 4]), during=SHORT),
+    Reconstruct(0.5),
+    Shrink(),
+    Shrink(0.3),
 ]
 
 
 @pytest.mark.parametrize(("first", "second"), list(product(STEPS, STEPS)), ids=lambda s: type(s).__name__)
 def test_every_step_takes_every_other_steps_output(dense: MLP, first, second) -> None:  # type: ignore[no-untyped-def]
     network = first(dense, DATA)
-    codes_fixed = isinstance(second, Prune) and second.during and isinstance(first, Quantize)
-    if codes_fixed:
-        with pytest.raises(ValueError, match="prune before quantizing"):
+    codes_fixed = isinstance(second, Reconstruct | Shrink) or (isinstance(second, Prune) and second.during)
+    if codes_fixed and isinstance(first, Quantize):
+        with pytest.raises(ValueError, match="before quantizing"):
             second(network, DATA)
         return
     result = second(network, DATA)
@@ -184,6 +187,34 @@ def test_every_step_takes_every_other_steps_output(dense: MLP, first, second) ->
     if isinstance(second, Prune):
         expected = total(network) - round(second.sparsity * total(network))
         assert kept(result) <= expected
+
+
+@pytest.mark.parametrize("method", [alps, obc, sparsegpt])
+def test_reconstruct_keeps_each_layers_share_and_loses_less_than_magnitude(dense: MLP, method) -> None:  # type: ignore[no-untyped-def]
+    network, plain = Reconstruct(0.6, method)(dense, DATA), Prune(0.6, scope=keep_each)(dense, DATA)
+    for layer in network.layers:
+        assert isinstance(layer.weight, Sparse)
+        assert layer.weight.multiply_adds == layer.weight.mask.size - round(0.6 * layer.weight.mask.size)
+    x = DATA.train.x
+    lost, more = (((other(x) - dense(x)) ** 2).sum() for other in (network, plain))
+    assert lost < more
+    few = Reconstruct(0.6, method, samples=20)
+    assert (
+        few(dense, DATA).fingerprint()
+        == few(dense, replace(DATA, train=Split(x[:20], DATA.train.y[:20]))).fingerprint()
+    )
+
+
+def test_shrink_takes_the_fraction_of_each_hidden_layer(dense: MLP) -> None:
+    assert Shrink(0.5)(dense, DATA).sizes == [12, 8, 4, 4]
+    assert Shrink(1.0)(dense, DATA).sizes == [12, 1, 1, 4], "one neuron stays"
+    x = DATA.train.x
+    refitted, cut = (((Shrink(0.3, samples=n)(dense, DATA)(x) - dense(x)) ** 2).sum() for n in (2048, 0))
+    assert refitted < cut
+    pruned = Prune(0.5, scores=row_l1, scope=keep_each)(dense, DATA)
+    small = Shrink()(pruned, DATA)
+    assert small.sizes == [12, 8, 4, 4]
+    np.testing.assert_allclose(small(x), pruned(x), rtol=1e-4, atol=1e-4)
 
 
 def test_pruning_codes_gives_sparse_codes(dense: MLP) -> None:
@@ -217,7 +248,13 @@ def test_compress_hides_the_test_split(dense: MLP) -> None:
 def test_the_repr_of_a_recipe_reproduces_it() -> None:
     from nncomp.prune import keep_globally, magnitude  # noqa: F401 - names the expressions may use
 
-    for step in [*STEPS[:6], Prune(0.9, scores=row_l1, scope=keep_each), Quantize(input_ranges=Percentile(99.0))]:
+    for step in [
+        *STEPS[:6],
+        Reconstruct(0.5, obc),
+        Shrink(0.2, scores=row_l1),
+        Prune(0.9, scores=row_l1, scope=keep_each),
+        Quantize(input_ranges=Percentile(99.0)),
+    ]:
         assert eval(repr(step)) == step
 
 
@@ -228,6 +265,10 @@ def test_the_repr_of_a_recipe_reproduces_it() -> None:
         (lambda: Prune(0.5, ramp=0), "the ramp is a fraction"),
         (lambda: Prune(0.5, during=FineTune(patience=3)), "cannot stop early"),
         (lambda: Prune(0.5, interval=0), "the interval is at least 1 update, not 0"),
+        (lambda: Reconstruct(-1), "between 0 and 1, not -1"),
+        (lambda: Reconstruct(0.5, samples=0), "at least 1 sample, not 0"),
+        (lambda: Shrink(2), "between 0 and 1, not 2"),
+        (lambda: Shrink(samples=-1), "at least 0 samples, not -1"),
         (lambda: Quantize(samples=0), "samples is a whole number of at least 1, not 0"),
         (lambda: Quantize(weights=8), "weights is a Uniform, not 8"),  # type: ignore[arg-type]
         (lambda: Quantize(per="row"), "per is a .*PerRow.*, not 'row'"),  # type: ignore[arg-type]

@@ -5,5 +5,7 @@ from nncomp.steps.distill import Distill
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
+from nncomp.steps.reconstruct import Reconstruct
+from nncomp.steps.shrink import Shrink
 
-__all__ = ["CompressionStep", "Distill", "FineTune", "Prune", "Quantize", "compress", "stages"]
+__all__ = ["CompressionStep", "Distill", "FineTune", "Prune", "Quantize", "Reconstruct", "Shrink", "compress", "stages"]

@@ -19,15 +19,18 @@ from nncomp.steps.distill import Distill
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
+from nncomp.steps.reconstruct import Reconstruct
+from nncomp.steps.shrink import Shrink
 
 TRAINING = (FineTune,)
+ROWS = (prune.row_l1, prune.row_l2, prune.geometric_median)
 
 CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
     "init.activation": kinds.ACTIVATIONS,
     "init.init": (init.he, init.glorot),
     "FineTune.optimizer": (optim.SGD, optim.Adam, optim.AdamW),
     "FineTune.schedule": (learning_rate.Constant, learning_rate.Step, learning_rate.Cosine, learning_rate.OneCycle),
-    "Prune.scores": (prune.magnitude, prune.row_l1),
+    "Prune.scores": (prune.magnitude, prune.lamp, prune.random, *ROWS),
     "Prune.scope": (prune.keep_globally, prune.keep_each),
     "Prune.schedule": (prune.constant, prune.cubic),
     "Prune.during": TRAINING,
@@ -37,12 +40,14 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
     "Quantize.inputs": (*kinds.UNIFORM, kinds.quantize.Dynamic),
     "Quantize.input_ranges": kinds.RANGES,
     "Quantize.during": TRAINING,
+    "Reconstruct.method": (prune.alps, prune.obc, prune.sparsegpt),
+    "Shrink.scores": ROWS,
     "Distill.student": (MLP.init,),
     "Distill.during": TRAINING,
 }
 """What may stand at which key, where its annotation leaves it open."""
 
-STEPS: dict[str, Any] = {step.__name__: step for step in (Prune, Quantize, FineTune, Distill)}
+STEPS: dict[str, Any] = {step.__name__: step for step in (Prune, Reconstruct, Shrink, Quantize, FineTune, Distill)}
 
 
 class RecipeError(ValueError):
