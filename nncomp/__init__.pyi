@@ -18,6 +18,7 @@ from .activations import SiLU as SiLU
 from .activations import Softmax as Softmax
 from .activations import Tanh as Tanh
 from .calibration import calibrate as calibrate
+from .curvature import hessian_diagonal as hessian_diagonal
 from .data import Data as Data
 from .data import Split as Split
 from .data import load_data as load_data

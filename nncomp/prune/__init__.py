@@ -2,6 +2,7 @@
 
 from nncomp.prune.alps import alps
 from nncomp.prune.budgets import erdos_renyi, lamp
+from nncomp.prune.counting import keep_floored, keep_nncf, keep_sparsegpt, keep_tfmot
 from nncomp.prune.gradients import fisher, fisher_inverse, grasp, snip, squared_gradients, taylor
 from nncomp.prune.inputs import input_norms, ria, wanda
 from nncomp.prune.masks import keep_above, keep_each, keep_globally, keep_largest
@@ -32,9 +33,13 @@ __all__ = [
     "keep_blocks",
     "keep_each",
     "keep_each_row",
+    "keep_floored",
     "keep_globally",
     "keep_largest",
     "keep_n_of_m",
+    "keep_nncf",
+    "keep_sparsegpt",
+    "keep_tfmot",
     "lamp",
     "magnitude",
     "mean_activation",
