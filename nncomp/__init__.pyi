@@ -59,6 +59,7 @@ from .optim import AdamW as AdamW
 from .quantize import Dynamic as Dynamic
 from .quantize import Percentile as Percentile
 from .report import Report as Report
+from .sensitivity import layer_sensitivity as layer_sensitivity
 from .shrinking import shrink as shrink
 from .shrinking import without_neurons as without_neurons
 from .steps import Distill as Distill

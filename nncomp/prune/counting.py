@@ -1,12 +1,12 @@
 """How other systems count what a sparsity prunes. Each takes the place of `keep_largest`, and prunes as they do.
 
-At the same sparsity s of n scores they differ by rounding, by what becomes of equal scores, and at the ends:
+At the same sparsity s of n scores they differ by rounding, by what becomes of equal scores, and at the ends. Kept are:
 
-    keep_largest     round(s n) go, equal ones by position            PyTorch's torch.nn.utils.prune, SparseML
-    keep_floored     int(s n) go, equal ones by position              NNI, Neural Compressor, llm-compressor, Distiller
-    keep_tfmot       at least max(round(n (1 - s)), 1) stay, and what equals the last         TensorFlow MOT
-    keep_nncf        what exceeds the score at int((n - 1) s): one goes even at s = 0         NNCF
-    keep_sparsegpt   what exceeds the score at int(n s): one more goes than asked             the SparseGPT paper's code
+    keep_largest     all but round(s n), of equal ones the earlier       PyTorch, SparseML
+    keep_floored     all but int(s n), of equal ones the earlier         NNI, Neural Compressor, llm-compressor, Distiller
+    keep_tfmot       max(round(n (1 - s)), 1), and their equals          TensorFlow Model Optimization
+    keep_nncf        what exceeds the one at int((n - 1) s)              NNCF
+    keep_sparsegpt   what exceeds the one at int(n s)                    the SparseGPT paper's code
 """
 
 import numpy as np

@@ -1,0 +1,35 @@
+"""How much each layer minds being pruned alone: the score of the network against the layer's sparsity."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from nncomp.data import Split
+from nncomp.measure import score
+from nncomp.network import MLP
+from nncomp.prune import keep_largest, magnitude
+
+
+def layer_sensitivity(
+    network: MLP,
+    split: Split,
+    sparsities: Sequence[float],
+    scores: Callable[[np.ndarray], np.ndarray] = magnitude,
+) -> np.ndarray:
+    """`s[l, k]`, the network's `score` on `split` with layer l alone pruned to `sparsities[k]` (Han et al. 2015, fig. 6).
+
+    Nothing is trained. Use a split that nothing is chosen by afterwards, or one that the choice is made on.
+
+    >>> x, y = np.eye(3, dtype=np.float32), np.array([0, 1, 1])
+    >>> layer_sensitivity(MLP.init([3, 4, 2]), Split(x, y), sparsities=[0.0, 1.0]).shape
+    (2, 2)
+    """
+    found = np.zeros((len(network.layers), len(sparsities)))
+    for i, layer in enumerate(network.layers):
+        ranked = scores(layer.weight.dense())
+        for k, sparsity in enumerate(sparsities):
+            mask = np.broadcast_to(keep_largest(ranked, sparsity), layer.weight.shape)
+            pruned = replace(layer, weight=layer.weight.masked(mask))
+            found[i, k] = score(MLP((*network.layers[:i], pruned, *network.layers[i + 1 :])), split)
+    return found
