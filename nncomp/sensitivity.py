@@ -17,7 +17,7 @@ def layer_sensitivity(
     sparsities: Sequence[float],
     scores: Callable[[np.ndarray], np.ndarray] = magnitude,
 ) -> np.ndarray:
-    """`s[l, k]`, the network's `score` on `split` with layer l alone pruned to `sparsities[k]` (Han et al. 2015, fig. 6).
+    """`s[l, k]`, the network's `score` with layer l alone pruned to `sparsities[k]` (Han et al. 2015, figure 6).
 
     Nothing is trained. Use a split that nothing is chosen by afterwards, or one that the choice is made on.
 

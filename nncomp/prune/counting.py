@@ -3,7 +3,7 @@
 At the same sparsity s of n scores they differ by rounding, by what becomes of equal scores, and at the ends. Kept are:
 
     keep_largest     all but round(s n), of equal ones the earlier       PyTorch, SparseML
-    keep_floored     all but int(s n), of equal ones the earlier         NNI, Neural Compressor, llm-compressor, Distiller
+    keep_floored     all but int(s n), of equal ones the earlier         NNI, INC, llm-compressor, Distiller
     keep_tfmot       max(round(n (1 - s)), 1), and their equals          TensorFlow Model Optimization
     keep_nncf        what exceeds the one at int((n - 1) s)              NNCF
     keep_sparsegpt   what exceeds the one at int(n s)                    the SparseGPT paper's code
