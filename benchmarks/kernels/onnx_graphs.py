@@ -23,6 +23,7 @@ def _session(nodes: list[Any], constants: dict[str, Any], x: np.dtype, y: np.dty
     opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it would keep a core from the others
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return lambda a: session.run(None, {"x": a})[0]
