@@ -155,7 +155,11 @@ def test_help_of_every_command_tells_choices_and_defaults(command: tuple[str, ..
         ("epochs = 2", "epochs = 0", "tiny.toml: train: epochs is a whole number of at least 1, not 0"),
         ("epochs = 2", "epoch = 2", "tiny.toml: train: unknown key 'epoch'; expected epochs, batch"),
         ("sparsity = 0.5", "sparsity = 2", "tiny.toml: step 1 (Prune): a sparsity is between 0 and 1, not 2"),
-        ('"Quantize"', '"Quantise"', "tiny.toml: step 2: needs step = one of Prune, Reconstruct, Shrink, Quantize, FineTune, Distill"),
+        (
+            '"Quantize"',
+            '"Quantise"',
+            "tiny.toml: step 2: needs step = one of Prune, Reconstruct, Shrink, Quantize, FineTune, Distill",
+        ),
         ('data = "digits"', 'data = "cifar"', "data is one of digits, mnist, fashion-mnist, not 'cifar'"),
     ],
 )
