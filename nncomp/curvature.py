@@ -45,7 +45,7 @@ def hessian_diagonal(
     """`(d2L/dW2, d2L/db2)` of each layer, for `obd(W, h)`; layers without a norm and with float inputs.
 
         d2L/dw_ij2 = d2L/da_i2 x_j2                                                              (equation 7)
-        d2L/da_i2 = f'(a_i)2 sum_l w_li2 d2L/da_l2 + f''(a_i) dL/dx_i                            (equation 9)
+        d2L/da_i2 = f'(a_i)2 sum_l w_li2 d2L/da_l2 + f''(a_i) dL/dx_i                            (equation 8)
 
     >>> network = MLP.init([2, 3, 2], dtype=np.float64)
     >>> [h.shape for h, _ in hessian_diagonal(network, np.ones((4, 2)), np.array([0, 1, 1, 0]))]

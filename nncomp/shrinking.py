@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from nncomp.activations import LogSoftmax, Softmax
-from nncomp.layer import Linear
 from nncomp.network import MLP
 from nncomp.prune import compensate
 from nncomp.weights import Dense, Sparse, Weight
@@ -50,8 +49,11 @@ def without_neurons(network: MLP, i: int, kept: np.ndarray, x: np.ndarray | None
     layer, after = network.layers[i : i + 2]
     if kept.shape != layer.weight.shape[:1] or kept.dtype != bool:
         raise ValueError(f"{layer.weight.shape[0]} neurons are kept by so many booleans, not {kept.dtype} {kept.shape}")
-    _check(layer)
-    _check(after)
+    for part in (layer, after):
+        if not isinstance(part.weight, Dense | Sparse) or part.input is not None:
+            raise ValueError(f"neurons leave layers of floats, not {type(part.weight).__name__}: before quantizing")
+    if isinstance(layer.activation, Softmax | LogSoftmax):
+        raise ValueError(f"a neuron before {layer.activation} changes all outputs, so it cannot leave alone")
     kept = kept if kept.any() else np.arange(kept.size) == 0
     if kept.all():
         return network
@@ -72,13 +74,6 @@ def without_neurons(network: MLP, i: int, kept: np.ndarray, x: np.ndarray | None
     )
     following = replace(after, weight=_form(after.weight, w, _mask(after.weight)[:, kept]), bias=b)
     return MLP((*network.layers[:i], own, following, *network.layers[i + 2 :]))
-
-
-def _check(layer: Linear) -> None:
-    if not isinstance(layer.weight, Dense | Sparse) or layer.input is not None:
-        raise ValueError(f"neurons leave layers of floats, not {type(layer.weight).__name__}: shrink before quantizing")
-    if isinstance(layer.activation, Softmax | LogSoftmax):
-        raise ValueError(f"a neuron before {layer.activation} changes all outputs, so it cannot leave alone")
 
 
 def _mask(weight: Weight) -> np.ndarray:

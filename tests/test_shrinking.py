@@ -65,6 +65,13 @@ def test_a_chain_of_neurons_that_serve_only_each_other() -> None:
     np.testing.assert_allclose(small(x), network(x), rtol=1e-12)
 
 
+def test_a_softmax_at_the_end_is_no_hindrance() -> None:
+    network = MLP.init([3, 4, 2])
+    network = MLP((network.layers[0], replace(network.layers[1], activation=Softmax())))
+    dead, x = deadened(network, 3, as_mask=False), np.ones((2, 3), np.float32)
+    np.testing.assert_allclose(shrink(dead)(x), dead(x), rtol=1e-5)
+
+
 def test_nothing_left_keeps_one_neuron_a_layer() -> None:
     network = MLP.init([3, 5, 5, 2])
     empty = network.with_params([(0 * w, b + 1) for w, b in network.params])
@@ -132,7 +139,7 @@ def test_scores_of_neurons_by_loops(w: np.ndarray) -> None:
         (lambda n: without_neurons(n, 1, np.ones(2, bool)), "layer 1 has no neurons to remove: hidden layers are 0 to"),
         (lambda n: without_neurons(n, 0, np.ones(3, bool)), "4 neurons are kept by so many booleans, not bool (3,)"),
         (lambda n: without_neurons(n, 0, np.ones(4)), "not float64 (4,)"),
-        (lambda n: shrink(nc.Quantize()(n, nc.load_data("digits"))), "not Quantized: shrink before quantizing"),
+        (lambda n: shrink(nc.Quantize()(n, nc.load_data("digits"))), "not Quantized: before quantizing"),
         (lambda n: without_neurons(MLP((replace(n.layers[0], activation=Softmax()), n.layers[1])), 0, np.eye(4)[0] > 0),
          "changes all outputs, so it cannot leave alone"),
         (lambda n: compensate(np.ones((2, 3)), np.zeros(2), np.ones((4, 2)), np.ones(3, bool)), "do not fit"),

@@ -8,7 +8,7 @@ from nncomp.prune.inputs import input_norms, ria, wanda
 from nncomp.prune.masks import keep_above, keep_each, keep_globally, keep_largest
 from nncomp.prune.neurons import compensate, geometric_median, mean_activation, nonzero_activation, row_l1, row_l2
 from nncomp.prune.obc import obc
-from nncomp.prune.obs import obd, obs, obs_update
+from nncomp.prune.obs import inverse_without, obd, obs, obs_update
 from nncomp.prune.patterns import keep_blocks, keep_each_row, keep_n_of_m
 from nncomp.prune.refit import gram, output_error, refit
 from nncomp.prune.schedules import constant, cubic
@@ -29,6 +29,7 @@ __all__ = [
     "gram",
     "grasp",
     "input_norms",
+    "inverse_without",
     "keep_above",
     "keep_blocks",
     "keep_each",

@@ -17,7 +17,7 @@ def alps(
     damp: float = 0.01,
     most: int = 300,
 ) -> np.ndarray:
-    """The weights `W (out, in)`, a fraction of them 0 and the others moved; `H = XT X (in, in)` (equations 4, 5).
+    """The weights `W (out, in)`, a fraction of them 0 and the others moved; `H = XT X (in, in)` (section 3.1).
 
     In coordinates where H has ones on its diagonal, `min ||X (W - W')T||^2` over W' = D with D sparse is split:
 

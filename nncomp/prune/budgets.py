@@ -27,7 +27,7 @@ def erdos_renyi(shapes: Sequence[tuple[int, int]], sparsity: float) -> list[floa
 
 
 def lamp(W: np.ndarray) -> np.ndarray:
-    """`w_u^2 / sum of w_v^2 over all v no smaller`: magnitudes to rank across layers (Lee et al. 2021, equation 4).
+    """`w_u^2 / sum of w_v^2 over all v no smaller`: magnitudes to rank across layers (Lee et al. 2021, section 3).
 
     Of equal weights the earlier counts as the larger, as in every ranking here. The largest has score 1, so no layer is
     ever emptied.

@@ -31,7 +31,7 @@ def taylor(w: np.ndarray, g: np.ndarray) -> np.ndarray:
 
 
 def fisher(w: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """`D_j = w_j^2 / (2 N) sum_n g_nj^2`, of each sample's gradient g_n (Theis et al. 2018, equation 6).
+    """`D_j = w_j^2 / (2 N) sum_n g_nj^2`, of each sample's gradient g_n (Theis et al. 2018, section 2).
 
     `squares`: the mean of the samples' squared gradients, for a dense layer `squared_gradients`.
 
@@ -78,7 +78,7 @@ def grasp(weights: Weights, gradient: Callable[[list[np.ndarray]], Weights]) -> 
 def fisher_inverse(G: np.ndarray, damp: float = 1e-5) -> np.ndarray:
     """`(damp I + (1 / N) sum_n g_n g_nT)^-1` of samples' gradients `G (N, n)`: WoodFisher (Singh & Alistarh 2020).
 
-    By the recursion of its equation 6, a rank-one change for each sample. `obs` and `obs_update` take it as H^-1.
+    By its recursion (section 3), a rank-one change for each sample. `obs` and `obs_update` take it as H^-1.
 
     >>> fisher_inverse(np.array([[1.0, 0.0]]), damp=1.0)
     array([[0.5, 0. ],

@@ -30,7 +30,7 @@ def row_l2(W: np.ndarray) -> np.ndarray:
 
 
 def geometric_median(W: np.ndarray) -> np.ndarray:
-    """`s_i = sum_j ||w_i - w_j||`: a row near the others' geometric median can be replaced (He et al. 2019, eq. 8).
+    """`s_i = sum_j ||w_i - w_j||`: a row near the others' geometric median can be replaced (He et al. 2019).
 
     >>> geometric_median(np.array([[0.0], [1.0], [5.0]]))
     array([[6.],
@@ -67,7 +67,7 @@ def compensate(
     """The next layer's weights (out, kept) and bias that lose least of its `A WT + b` once only `kept` inputs are left.
 
     Least squares on activations `A (samples, in)`, with the bias free: on their deviations from the mean, by `refit`,
-    and then the bias makes up for the means (He et al. 2017, equation 3, for a dense layer). With a `mask (out, in)`,
+    and then the bias makes up for the means (He et al. 2017, section 3.1, for a dense layer). With a `mask (out, in)`,
     only its weights may be other than 0.
 
     >>> A = np.array([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]])

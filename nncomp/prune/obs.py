@@ -9,7 +9,7 @@ from nncomp.prune.checks import check_damp
 
 
 def obd(w: np.ndarray, h: np.ndarray) -> np.ndarray:
-    """`s_k = h_kk w_k^2 / 2` with h the Hessian's diagonal, of any one shape (LeCun et al. 1990, equation 5).
+    """`s_k = h_kk w_k^2 / 2` with h the Hessian's diagonal, of any one shape (LeCun et al. 1990, section 2).
 
     >>> obd(np.array([2.0, 3.0]), h=np.array([1.0, 0.5]))
     array([2.  , 2.25])
@@ -44,12 +44,12 @@ def obs_update(w: np.ndarray, H_inv: np.ndarray, q: int) -> np.ndarray:
     return new
 
 
-def without(H_inv: np.ndarray, q: int) -> np.ndarray:
+def inverse_without(H_inv: np.ndarray, q: int) -> np.ndarray:
     """The inverse of H without row and column q, which are zeros in it (Frantar & Alistarh 2022, lemma 1).
 
         H^-1 - H^-1 e_q e_qT H^-1 / [H^-1]_qq
 
-    >>> without(np.array([[1.0, 0.5], [0.5, 2.0]]), q=0)
+    >>> inverse_without(np.array([[1.0, 0.5], [0.5, 2.0]]), q=0)
     array([[0.  , 0.  ],
            [0.  , 1.75]])
     """

@@ -30,17 +30,18 @@ def sparsegpt(
     step = block if pattern is None else pattern[1]
     if step < 1:
         raise ValueError(f"a block has at least 1 column, not {step}")
-    W_new = np.where(np.diag(H) == 0, 0, W).astype(np.float64)
+    W_new, inputs = np.where(np.diag(H) == 0, 0, W).astype(np.float64), W.shape[1]
     U = np.linalg.cholesky(np.linalg.inv(damped(H, damp))).T
-    for first in range(0, W.shape[1], step):
-        part = slice(first, first + step)
+    for first in range(0, inputs, step):
+        last = min(first + step, inputs)
+        part = slice(first, last)
         scores = W_new[:, part] ** 2 / np.diag(U)[part] ** 2
         mask = keep_largest(scores, sparsity) if pattern is None else keep_n_of_m(scores, *pattern)
         E = np.zeros_like(scores)
-        for i, j in enumerate(range(first, first + scores.shape[1])):
-            w = W_new[:, j].copy()
-            E[:, i] = np.where(mask[:, i], 0, w) / U[j, j]
-            W_new[:, j:][:, : scores.shape[1] - i] -= np.outer(E[:, i], U[j, j : first + scores.shape[1]])
-            W_new[:, j] = np.where(mask[:, i], w, 0)
-        W_new[:, first + scores.shape[1] :] -= E @ U[part, first + scores.shape[1] :]
+        for j in range(first, last):
+            w, kept = W_new[:, j].copy(), mask[:, j - first]
+            E[:, j - first] = np.where(kept, 0, w) / U[j, j]
+            W_new[:, j:last] -= np.outer(E[:, j - first], U[j, j:last])
+            W_new[:, j] = np.where(kept, w, 0)
+        W_new[:, last:] -= E @ U[part, last:]
     return W_new.astype(W.dtype)

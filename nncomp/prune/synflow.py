@@ -10,7 +10,7 @@ from nncomp.prune.masks import keep_globally, pruned_count
 
 
 def synflow(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """`S = dR/dw . w` with `R = 1T |W_L| ... |W_1| 1` of layers' weights (out, in), first to last (equations 2, 3).
+    """`S = dR/dw . w` with `R = 1T |W_L| ... |W_1| 1` of layers' weights (out, in), first to last (equation 2).
 
     R's derivative is an outer product, so for layer l, of what flows out of it to the end and what flows into it,
 
