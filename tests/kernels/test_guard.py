@@ -13,6 +13,7 @@ from nncomp.kernels import binary, blocks, dense, elementwise, encode, int8, lin
 from nncomp.kernels.block_int8 import block_int8_matmul, block_int8_pack
 from nncomp.kernels.pack import int8_pack
 from nncomp.kernels.pattern import Pattern, sparse_pack
+from nncomp.kernels.simd.path import PATH
 from nncomp.kernels.weight_grad import masked_weight_grad
 from tests.kernels.processes import compiled_only, run
 
@@ -38,7 +39,7 @@ def all_guarded(packed: Any) -> Any:
 
 def read_to_the_end() -> None:
     """Call every kernel with guarded arrays, of sizes around those of registers and tiles."""
-    dense._left_to_blas = lambda x, w: False  # type: ignore[assignment]
+    dense._left_to_blas = lambda x, w: PATH == "scalar"  # type: ignore[assignment]
     for m, n, k in SIZES:
         w, mask = np.ones((n, k), np.float32), np.ones((n, k), bool)
         pattern = Pattern(np.nonzero(mask)[1], np.arange(n + 1) * k, k)
