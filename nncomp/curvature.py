@@ -7,9 +7,9 @@ does to another of its layer is left out: that is the paper's diagonal approxima
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import softmax
 
 from nncomp.activations import Activation
+from nncomp.losses import cross_entropy, log_probabilities, squared_error
 from nncomp.network import MLP, forward
 
 Derivatives = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -23,10 +23,8 @@ def cross_entropy_derivatives(logits: np.ndarray, labels: np.ndarray) -> tuple[n
     >>> g, h
     (array([[ 0.5, -0.5]]), array([[0.25, 0.25]]))
     """
-    p = softmax(logits, axis=1)
-    t = np.zeros_like(p)
-    t[np.arange(len(p)), labels] = 1
-    return (p - t) / len(p), p * (1 - p) / len(p)
+    p = np.exp(log_probabilities(logits))
+    return cross_entropy(logits, labels)[1], p * (1 - p) / len(p)
 
 
 def squared_error_derivatives(outputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -35,8 +33,7 @@ def squared_error_derivatives(outputs: np.ndarray, targets: np.ndarray) -> tuple
     >>> squared_error_derivatives(np.array([[3.0]]), np.array([[1.0]]))
     (array([[4.]]), array([[2.]]))
     """
-    n = outputs.size
-    return 2 * (outputs - targets) / n, np.full_like(outputs, 2 / n)
+    return squared_error(outputs, targets)[1], np.full_like(outputs, 2 / outputs.size)
 
 
 def hessian_diagonal(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nncomp.kernels.blocks import FEW, HEIGHT, SAMPLES, VECTORS
+from nncomp.kernels.blocks import FEW, HEIGHT, SAMPLES, VECTORS, kept_blocks
 from nncomp.kernels.int8_ends import ends_of, finish, shares
 from nncomp.kernels.jit import compiled, inlined
 from nncomp.kernels.memory import aligned, aligned_empty
@@ -47,12 +47,7 @@ def block_int8_pack(b: np.ndarray) -> CodeBlocks:
     padded = np.pad(b, ((0, -b.shape[0] % HEIGHT), (0, -b.shape[1] % INPUTS)))
     split_up = padded.reshape(len(padded) // HEIGHT, HEIGHT, padded.shape[1] // INPUTS, INPUTS // GROUP, GROUP)
     blocks = split_up.transpose(0, 2, 3, 1, 4)
-    kept = (blocks != 0).any(axis=(2, 3, 4))
-    start = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-    codes = aligned_empty((int(start[-1]), *blocks.shape[2:]), np.int8)
-    codes[...] = blocks[kept]
-    columns, sums = np.nonzero(kept)[1].astype(np.uint32), padded.sum(axis=1, dtype=np.int32)
-    return CodeBlocks(codes, columns, start, sums, *b.shape)
+    return CodeBlocks(*kept_blocks(blocks), padded.sum(axis=1, dtype=np.int32), *b.shape)
 
 
 def block_int8_matmul_reference(a: np.ndarray, b: np.ndarray, a_zero: np.ndarray) -> np.ndarray:

@@ -44,11 +44,22 @@ def block_pack(w: np.ndarray) -> Blocks:
     outputs, inputs = w.shape
     padded = np.pad(w, ((0, -outputs % HEIGHT), (0, 0)))
     blocks = padded.reshape(len(padded) // HEIGHT, HEIGHT, inputs).transpose(0, 2, 1)  # (rows of blocks, in, 16)
-    kept = (blocks != 0).any(axis=2)
+    return Blocks(*kept_blocks(blocks), outputs, inputs)
+
+
+def kept_blocks(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of `blocks (rows, columns, ...)` those that are not all 0, row by row; which column each has; where rows begin.
+
+    >>> kept_blocks(np.array([[[0], [7]], [[8], [9]]]))
+    (array([[7],
+           [8],
+           [9]]), array([1, 0, 1], dtype=uint32), array([0, 1, 3]))
+    """
+    kept = (blocks != 0).any(axis=tuple(range(2, blocks.ndim)))
     start = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-    values = aligned_empty((int(start[-1]), HEIGHT), w.dtype)
+    values = aligned_empty((int(start[-1]), *blocks.shape[2:]), blocks.dtype)
     values[...] = blocks[kept]
-    return Blocks(values, np.nonzero(kept)[1].astype(np.uint32), start, outputs, inputs)
+    return values, np.nonzero(kept)[1].astype(np.uint32), start
 
 
 def block_matmul_reference(x: np.ndarray, blocks: Blocks) -> np.ndarray:

@@ -15,7 +15,6 @@ from nncomp.kernels.jit import compiled
 from nncomp.kernels.memory import aligned, aligned_empty
 from nncomp.kernels.pack import Packed
 from nncomp.kernels.simd.path import PATH
-from nncomp.kernels.sparse_linear import scaled
 from nncomp.kernels.threads import WORTH
 
 
@@ -109,4 +108,12 @@ def _one_by_one(x: np.ndarray, layer: Layer) -> np.ndarray | None:
     return y if layer.outputs is None else encode_reference(y, layer.outputs)[0]
 
 
+def _scaled_py(acc, a_scale, b_scale, bias, floor, y):  # type: ignore[no-untyped-def]
+    for m in range(y.shape[0]):
+        row = a_scale[m if a_scale.size > 1 else 0]
+        for n in range(y.shape[1]):
+            y[m, n] = max(np.float32(np.float32(acc[m, n]) * np.float32(row * b_scale[n])) + bias[n], floor)
+
+
+scaled = compiled(_scaled_py)
 _linear = compiled(_linear_py)

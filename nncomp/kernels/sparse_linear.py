@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nncomp.kernels.encode import Codes, encode
-from nncomp.kernels.jit import compiled
+from nncomp.kernels.linear import scaled
 from nncomp.kernels.sparse_int8 import KeptCodes, sparse_int8_matmul
 
 
@@ -40,13 +40,3 @@ def sparse_int8_linear(x: np.ndarray, layer: SparseLayer) -> np.ndarray | None:
     y = acc.view(np.float32)  # in the place of the sums
     scaled(acc, a_scale, layer.scale, layer.bias, layer.floor, y)
     return y
-
-
-def _scaled_py(acc, a_scale, b_scale, bias, floor, y):  # type: ignore[no-untyped-def]
-    for m in range(y.shape[0]):
-        row = a_scale[m if a_scale.size > 1 else 0]
-        for n in range(y.shape[1]):
-            y[m, n] = max(np.float32(np.float32(acc[m, n]) * np.float32(row * b_scale[n])) + bias[n], floor)
-
-
-scaled = compiled(_scaled_py)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nncomp.prune.checks import check_sparsity
+
 
 def erdos_renyi(shapes: Sequence[tuple[int, int]], sparsity: float) -> list[float]:
     """Sparsities of layers (out, in) of densities `e (out + in) / (out in)`, at most 1 (Mocanu et al. 2018, eq. 1).
@@ -13,8 +15,7 @@ def erdos_renyi(shapes: Sequence[tuple[int, int]], sparsity: float) -> list[floa
     >>> [round(s, 3) for s in erdos_renyi([(300, 784), (100, 300), (10, 100)], sparsity=0.95)]
     [0.962, 0.889, 0.081]
     """
-    if not 0 <= sparsity <= 1:
-        raise ValueError(f"a sparsity is between 0 and 1, not {sparsity}")
+    check_sparsity(sparsity)
     sizes = np.array([out * inputs for out, inputs in shapes], float)
     sides, full = np.array([out + inputs for out, inputs in shapes], float), np.zeros(len(shapes), bool)
     while True:

@@ -3,6 +3,12 @@
 import numpy as np
 
 
+def check_sparsity(sparsity: float) -> None:
+    """Raise unless `sparsity` is a fraction."""
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"a sparsity is between 0 and 1, not {sparsity}")
+
+
 def check_weights(W: np.ndarray) -> None:
     """Raise unless W is a matrix (out, in) of finite floats."""
     if W.ndim != 2 or not np.issubdtype(W.dtype, np.floating) or not np.isfinite(W).all():

@@ -11,7 +11,8 @@ At the same sparsity s of n scores they differ by rounding, by what becomes of e
 
 import numpy as np
 
-from nncomp.prune.masks import keep_above, keep_largest, pruned_count
+from nncomp.prune.checks import check_sparsity
+from nncomp.prune.masks import keep_above, keep_largest
 
 
 def keep_floored(scores: np.ndarray, sparsity: float) -> np.ndarray:
@@ -20,7 +21,7 @@ def keep_floored(scores: np.ndarray, sparsity: float) -> np.ndarray:
     >>> keep_floored(np.array([1.0, 2.0, 3.0]), sparsity=0.6)
     array([False,  True,  True])
     """
-    pruned_count(1, sparsity)
+    check_sparsity(sparsity)
     return keep_largest(scores, int(sparsity * scores.size) / max(scores.size, 1))
 
 
@@ -60,7 +61,7 @@ def keep_sparsegpt(scores: np.ndarray, sparsity: float) -> np.ndarray:
 
 
 def _ranked(scores: np.ndarray, sparsity: float) -> np.ndarray:
-    pruned_count(1, sparsity)
+    check_sparsity(sparsity)
     if scores.size == 0 or not np.issubdtype(scores.dtype, np.floating) or np.isnan(scores).any():
         raise ValueError(f"scores are floats without NaN and not empty, not {scores.dtype} {scores.shape}")
     return np.sort(scores, axis=None)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nncomp.prune.checks import check_sparsity
+
 
 def pruned_count(n: int, sparsity: float) -> int:
     """How many of n go: `round(sparsity n)`; a ValueError unless 0 <= sparsity <= 1.
@@ -15,8 +17,7 @@ def pruned_count(n: int, sparsity: float) -> int:
     >>> pruned_count(10, 0.25)
     2
     """
-    if not 0 <= sparsity <= 1:
-        raise ValueError(f"a sparsity is between 0 and 1, not {sparsity}")
+    check_sparsity(sparsity)
     return round(sparsity * n)
 
 

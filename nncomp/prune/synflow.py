@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from nncomp.prune.checks import check_weights
-from nncomp.prune.masks import keep_globally, pruned_count
+from nncomp.prune.checks import check_sparsity, check_weights
+from nncomp.prune.masks import keep_globally
 
 
 def synflow(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -41,7 +41,7 @@ def synflow_masks(weights: Sequence[np.ndarray], sparsity: float, rounds: int = 
     [array([[False,  True]]), array([[ True],
            [False]])]
     """
-    pruned_count(1, sparsity)  # which refuses what is no sparsity
+    check_sparsity(sparsity)
     if rounds < 1:
         raise ValueError(f"at least 1 round, not {rounds}")
     masks = [np.ones(W.shape, bool) for W in weights]

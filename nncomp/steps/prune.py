@@ -9,6 +9,7 @@ from nncomp.data import Data
 from nncomp.hooks import Hook
 from nncomp.network import MLP
 from nncomp.prune import constant, keep_globally, magnitude
+from nncomp.prune.checks import check_sparsity
 from nncomp.shown import shown
 from nncomp.steps.fine_tune import FineTune
 from nncomp.weights import Quantized, Sparse, Weight
@@ -42,8 +43,7 @@ class Prune:
     __repr__ = shown
 
     def __post_init__(self) -> None:
-        if not 0 <= self.sparsity <= 1:
-            raise ValueError(f"a sparsity is between 0 and 1, not {self.sparsity}")
+        check_sparsity(self.sparsity)
         if not 0 < self.ramp <= 1:
             raise ValueError(f"the ramp is a fraction of the training, above 0 and at most 1, not {self.ramp}")
         if self.interval < 1:

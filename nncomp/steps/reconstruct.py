@@ -9,6 +9,7 @@ from nncomp.data import Data
 from nncomp.hooks import Hook
 from nncomp.network import MLP
 from nncomp.prune import alps, gram
+from nncomp.prune.checks import check_sparsity
 from nncomp.shown import shown
 from nncomp.weights import Dense, Sparse
 
@@ -33,8 +34,7 @@ class Reconstruct:
     __repr__ = shown
 
     def __post_init__(self) -> None:
-        if not 0 <= self.sparsity <= 1:
-            raise ValueError(f"a sparsity is between 0 and 1, not {self.sparsity}")
+        check_sparsity(self.sparsity)
         if self.samples < 1:
             raise ValueError(f"at least 1 sample, not {self.samples}")
 
