@@ -24,6 +24,7 @@ from .data import Split as Split
 from .data import load_data as load_data
 from .estimators import CompressedMLPClassifier as CompressedMLPClassifier
 from .estimators import CompressedMLPRegressor as CompressedMLPRegressor
+from .evidence import Evidence as Evidence
 from .files import Checkpoint as Checkpoint
 from .files import FileError as FileError
 from .files import load as load
@@ -39,6 +40,7 @@ from .hooks import MaxNorm as MaxNorm
 from .interchange import from_layers as from_layers
 from .interchange import from_sklearn as from_sklearn
 from .interchange import from_state_dict as from_state_dict
+from .interchange import prune_array as prune_array
 from .interchange import to_layers as to_layers
 from .interchange import to_numpy as to_numpy
 from .interchange import to_sklearn as to_sklearn

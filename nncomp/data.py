@@ -33,6 +33,10 @@ class Split:
         if not np.isfinite(self.x).all():
             raise ValueError(f"samples of shape {self.x.shape} hold NaN or infinity")
 
+    def first(self, n: int) -> "Split":
+        """The first n samples, all if there are fewer."""
+        return Split(self.x[:n], self.y[:n])
+
     def __len__(self) -> int:
         return len(self.x)
 

@@ -15,11 +15,11 @@ from nncomp.data import Data, Split
 from nncomp.interchange.scikit_learn import ACTIVATIONS
 from nncomp.network import MLP
 from nncomp.optim import Adam
-from nncomp.prune import cubic, keep_each
+from nncomp.prune import cubic, keep_largest
 from nncomp.steps import CompressionStep, FineTune, Prune, Quantize, stages
 
 TRAINING = FineTune(epochs=100, batch=50, optimizer=Adam(rate=3e-3))
-STEPS = (Prune(0.8, scope=keep_each, schedule=cubic, interval=10, during=TRAINING), Quantize())
+STEPS = (Prune(0.8, keep=keep_largest, schedule=cubic, interval=10, during=TRAINING), Quantize())
 
 
 class CompressedMLP(BaseEstimator):

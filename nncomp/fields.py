@@ -45,6 +45,20 @@ def plain(value: Any, hint: Any) -> bool:
     return type(value) in allowed and not (isinstance(value, float) and not math.isfinite(value))
 
 
+def check_whole(settings: Any, **least: int) -> None:
+    """A ValueError unless each of these fields is a whole number of at least that.
+
+    >>> from types import SimpleNamespace
+    >>> check_whole(SimpleNamespace(samples=0), samples=1)
+    Traceback (most recent call last):
+    ValueError: samples is a whole number of at least 1, not 0
+    """
+    for name, bound in least.items():
+        value = getattr(settings, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < bound:
+            raise ValueError(f"{name} is a whole number of at least {bound}, not {value}")
+
+
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string", np.ndarray: "an array"}
 
 

@@ -139,16 +139,20 @@ class Linear:
         self, saved: LayerSaved, da: np.ndarray, need_dx: bool = True
     ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
         """Gradients at the layer's input and at its `params`, from the gradient `da` at its output."""
-        dz = self.activation.vjp(saved.z, saved.a, da)
-        dnorm: tuple[np.ndarray, ...] = ()
-        if self.norm is not None and saved.norm is not None:
-            dz, dnorm = self.norm.vjp(saved.norm, dz)
+        dz, dnorm = self.at_sums(saved, da)
         dx, dweight = self.weight.vjp(saved.weight, dz, need_dx)
         if dx is not None and saved.inside is not None:
             dx = dx * saved.inside
         if dx is not None and saved.dropped is not None:
             dx = dx * saved.dropped
         return dx, (*dweight, dz.sum(axis=0), *dnorm)
+
+    def at_sums(self, saved: LayerSaved, da: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        """The gradient at `x W.T + bias`, and those at the norm's arrays."""
+        dz = self.activation.vjp(saved.z, saved.a, da)
+        if self.norm is None or saved.norm is None:
+            return dz, ()
+        return self.norm.vjp(saved.norm, dz)
 
     def folded(self) -> Self:
         """The layer without its norm, which has become part of weight and bias: the same function."""

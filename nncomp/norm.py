@@ -1,5 +1,6 @@
 """Batch normalization with its backward pass written out (Ioffe & Szegedy 2015)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
@@ -65,9 +66,14 @@ class BatchNorm:
         """The same statistics with other gamma and beta."""
         return replace(self, gamma=params[0], beta=params[1])
 
+    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> Self:
+        """The norm with each of its four vectors changed alike."""
+        gamma, beta, mean, var = (change(a) for a in (self.gamma, self.beta, self.mean, self.var))
+        return replace(self, gamma=gamma, beta=beta, mean=mean, var=var)
+
     def copied(self) -> Self:
         """The same norm, sharing no array."""
-        return replace(self, gamma=self.gamma.copy(), beta=self.beta.copy(), mean=self.mean.copy(), var=self.var.copy())
+        return self.changed(np.copy)
 
     def affine(self) -> tuple[np.ndarray, np.ndarray]:
         """`(a, b)` with `y = a x + b`, from the running statistics."""

@@ -1,6 +1,7 @@
 """How the frozen values of a recipe print: as the expression that makes them again."""
 
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 
@@ -15,4 +16,7 @@ def shown(value: Any) -> str:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, partial):
+        told = (f"{name}={_word(argument)}" for name, argument in value.keywords.items())
+        return f"partial({', '.join([_word(value.func), *map(_word, value.args), *told])})"
     return value.__qualname__ if callable(value) and hasattr(value, "__qualname__") else repr(value)

@@ -9,8 +9,6 @@ from nncomp.network import MLP
 from nncomp.prune import compensate
 from nncomp.weights import Dense, Sparse, Weight
 
-NORM = ("gamma", "beta", "mean", "var")
-
 
 def shrink(network: MLP) -> MLP:
     """The same function without dead neurons: those no input reaches, whose constant outputs join the next bias, and
@@ -70,7 +68,7 @@ def without_neurons(network: MLP, i: int, kept: np.ndarray, x: np.ndarray | None
         layer,
         weight=_form(layer.weight, layer.weight.dense()[kept], _mask(layer.weight)[kept]),
         bias=layer.bias[kept],
-        norm=layer.norm and replace(layer.norm, **{name: getattr(layer.norm, name)[kept] for name in NORM}),
+        norm=layer.norm and layer.norm.changed(lambda a: a[kept]),
     )
     following = replace(after, weight=_form(after.weight, w, _mask(after.weight)[:, kept]), bias=b)
     return MLP((*network.layers[:i], own, following, *network.layers[i + 2 :]))

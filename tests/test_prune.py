@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nncomp.prune import constant, cubic, keep_above, keep_each, keep_globally, keep_largest, magnitude, row_l1
+from nncomp.prune import constant, cubic, keep_above, keep_globally, keep_largest, magnitude, row_l1
 from tests.strategies.weights import matrices
 
 scores = arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(0, 4).map(float))
@@ -35,8 +35,6 @@ def test_global_ranks_all_layers_together(layers: list[np.ndarray], sparsity: fl
     flat = keep_largest(np.concatenate([s.reshape(-1) for s in layers]), sparsity)
     np.testing.assert_array_equal(np.concatenate([m.reshape(-1) for m in masks]), flat)
     assert [m.shape for m in masks] == [s.shape for s in layers]
-    for own, s in zip(keep_each(layers, sparsity), layers):
-        np.testing.assert_array_equal(own, keep_largest(s, sparsity))
 
 
 @given(matrices(), st.randoms())

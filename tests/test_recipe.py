@@ -9,7 +9,7 @@ from nncomp.files import save
 from nncomp.formats import PerGroup, Uniform, nearest_away
 from nncomp.network import MLP
 from nncomp.optim import SGD, AdamW
-from nncomp.prune import cubic, geometric_median, keep_each, row_l1, sparsegpt
+from nncomp.prune import cubic, geometric_median, keep_largest, random, row_l1, sparsegpt
 from nncomp.quantize import Dynamic
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Shrink
 from nncomp.steps.recipe import Recipe, RecipeError, presets
@@ -132,14 +132,34 @@ def test_the_seed_is_added_to_every_seed_told_or_not(tmp_path: Path) -> None:
 
 
 def test_words_and_tables_become_what_they_name(tmp_path: Path) -> None:
-    text = GOOD.replace('step = "Prune"', 'step = "Prune"\nscores = "row_l1"\nscope = "keep_each"').replace(
+    text = GOOD.replace('step = "Prune"', 'step = "Prune"\nscores = "row_l1"\nkeep = "keep_largest"').replace(
         "weights = {",
         'inputs = { is = "Dynamic", format = { is = "Uniform", rounding = "nearest_away" } }\nweights = {',
     )
     prune, _, quantize = recipe(tmp_path, text).steps
-    assert isinstance(prune, Prune) and (prune.scores, prune.scope, prune.schedule) == (row_l1, keep_each, cubic)
+    assert isinstance(prune, Prune) and (prune.scores, prune.keep, prune.schedule) == (row_l1, keep_largest, cubic)
     assert isinstance(quantize, Quantize) and quantize.inputs == Dynamic(Uniform(rounding=nearest_away))
     assert (quantize.weights, quantize.per) == (Uniform(bits=4), PerGroup(16))
+
+
+def test_functions_take_their_options_from_a_table(tmp_path: Path) -> None:
+    text = '[[steps]]\nstep = "Prune"\nsparsity = 0.5\nscores = { is = "ria", a = 1 }\n'
+    text += 'keep = { is = "keep_blocks", block = [4, 2] }\n'
+    text += '[[steps]]\nstep = "Prune"\nsparsity = 0.5\nscores = "random"\nkeep = { is = "keep_largest" }\n'
+    text += '[[steps]]\nstep = "Reconstruct"\nsparsity = 0.5\nmethod = { is = "sparsegpt", pattern = [2, 4] }\n'
+    first, second, third = recipe(tmp_path, text, seed=3).steps
+    assert repr(first) == "Prune(sparsity=0.5, scores=partial(ria, a=1), keep=partial(keep_blocks, block=(4, 2)))"
+    assert repr(second) == "Prune(sparsity=0.5, scores=partial(random, seed=3), keep=keep_largest)"
+    assert repr(third) == "Reconstruct(sparsity=0.5, method=partial(sparsegpt, pattern=(2, 4)))"
+    assert recipe(tmp_path, text).steps[1] == Prune(0.5, scores=random, keep=keep_largest)
+    for old, new, message in (
+        ("a = 1", "b = 1", r"step 1 \(Prune\).scores: unknown key 'b'; expected a"),
+        ("a = 1", 'a = "x"', r"step 1 \(Prune\).scores.a: expected a number, not 'x'"),
+        ("a = 1", "norms = 1", r"unknown key 'norms'; expected a"),
+        ("[4, 2]", "4", r"keep.block: expected a list, each item a whole number, not 4"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            recipe(tmp_path, text.replace(old, new))
 
 
 def test_the_steps_that_need_no_training(tmp_path: Path) -> None:

@@ -66,7 +66,11 @@ def test_unknown_names(tmp_path: Path) -> None:
         ("sparsity = 0.5", "sparsity = -0.1", r"step 1 \(Prune\): .*between 0 and 1, not -0.1"),
         ("sparsity = 0.5", "sparsity = nan", r"step 1 \(Prune\).sparsity: expected a number, not nan"),
         ("sparsity = 0.5", "sparsity = 0.5\nramp = 0", r"step 1 \(Prune\): the ramp is a fraction"),
-        ("sparsity = 0.5", "sparsity = 0.5\ninterval = 0", r"step 1 \(Prune\): the interval is at least 1"),
+        (
+            "sparsity = 0.5",
+            "sparsity = 0.5\ninterval = 0",
+            r"step 1 \(Prune\): interval is a whole number",
+        ),
         ("epochs = 3", "epochs = -3", r"step 1 \(Prune\).during: epochs is a whole number of at least 1, not -3"),
         ("epochs = 3", "batch = 0", r"step 1 \(Prune\).during: batch is a whole number of at least 1, not 0"),
         ("epochs = 3", "batch = 2.5", r"during.batch: expected a whole number, not 2.5"),
@@ -122,7 +126,7 @@ def test_unknown_names(tmp_path: Path) -> None:
             "step = 3",
             "step 1: needs step = one of Prune, Reconstruct, Shrink, Quantize, FineTune, Distill",
         ),
-        ("schedule =", "scedule =", r"step 1 \(Prune\): unknown key 'scedule'; expected sparsity, scores, scope"),
+        ("schedule =", "scedule =", r"step 1 \(Prune\): unknown key 'scedule'; expected sparsity, scores, keep"),
         ("norm = true", "size = 3", "network: unknown key 'size'; expected sizes, activation, init, norm, seed"),
         ('data = "digits"', 'name = "digits"', "unknown key 'name'; expected data, network, train, steps"),
         (

@@ -1,18 +1,51 @@
 """Steps: what each promises, and that every step takes every other's output or says in one line why not."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import numpy as np
 import pytest
 
 from nncomp.data import Data, Split
+from nncomp.evidence import Evidence, scores_of
 from nncomp.formats import PerGroup, PerTensor, Uniform
 from nncomp.hooks import Hook
 from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.optim import Adam
-from nncomp.prune import alps, constant, cubic, keep_each, obc, row_l1, sparsegpt
+from nncomp.prune import (
+    alps,
+    column_l2,
+    constant,
+    cubic,
+    fisher,
+    gram,
+    grasp,
+    input_norms,
+    keep_blocks,
+    keep_each_group,
+    keep_each_row,
+    keep_erdos_renyi,
+    keep_globally,
+    keep_largest,
+    lamp,
+    magnitude,
+    mean_activation,
+    obc,
+    obd,
+    output_error,
+    refit,
+    ria,
+    row_l1,
+    snip,
+    sparsegpt,
+    synflow,
+    synflow_masks,
+    taylor,
+    wanda,
+    woodfisher,
+)  # fmt: skip
 from nncomp.quantize import Dynamic, Percentile, minmax
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Shrink, compress, stages
 from nncomp.transforms import FakeQuantize
@@ -77,10 +110,98 @@ def test_prune_again_counts_what_is_gone_and_never_revives(dense: MLP) -> None:
 
 
 def test_prune_whole_rows_spares_the_classes(dense: MLP) -> None:
-    pruned = Prune(0.5, scores=row_l1, scope=keep_each)(dense, DATA)
+    pruned = Prune(0.5, scores=row_l1, keep=keep_largest)(dense, DATA)
     rows = [layer.weight.mask.all(axis=1) | ~layer.weight.mask.any(axis=1) for layer in pruned.layers]
     assert all(r.all() for r in rows)
     assert [int(layer.weight.mask.any(axis=1).sum()) for layer in pruned.layers] == [8, 4, 4]
+
+
+def masks_of(network: MLP) -> list[np.ndarray]:
+    return [layer.weight.mask for layer in network.layers]
+
+
+def equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_scores_of_inputs_are_compared_where_keep_says(dense: MLP) -> None:
+    """Wanda by hand: the inputs of each layer of the unpruned network, each row on its own."""
+    x, expected = DATA.train.x[:100].astype(np.float64), []
+    for layer in dense.layers:
+        w = np.abs(layer.weight.dense()) * np.sqrt((x**2).sum(axis=0))
+        rank = np.argsort(np.argsort(-w, axis=1, kind="stable"), axis=1)
+        expected.append(rank < w.shape[1] - round(0.4 * w.shape[1]))
+        x = layer(x.astype(np.float32)).astype(np.float64)
+    pruned = Prune(0.4, scores=wanda, keep=keep_each_row, samples=100)(dense, DATA)
+    assert equal(masks_of(pruned), expected)
+
+
+@pytest.mark.parametrize("scores", [magnitude, lamp, ria, snip, taylor, fisher, obd, grasp, synflow])
+@pytest.mark.parametrize("during", [None, SHORT])
+def test_every_score_prunes_exactly_as_many(dense: MLP, scores, during: FineTune | None) -> None:  # type: ignore[no-untyped-def]
+    pruned = Prune(0.7, scores=scores, during=during, interval=4)(dense, DATA)
+    assert kept(pruned) == total(dense) - round(0.7 * total(dense))
+    if during is None:
+        ranked = scores_of(scores, Evidence(dense, DATA.train))
+        assert equal(masks_of(pruned), keep_globally(ranked, 0.7))
+
+
+def test_rounds_score_anew_what_is_left(dense: MLP) -> None:
+    weights = [layer.weight.dense() for layer in dense.layers]
+    assert equal(masks_of(Prune(0.9, scores=synflow, rounds=20)(dense, DATA)), synflow_masks(weights, 0.9, rounds=20))
+    once, twice = (Prune(0.9, scores=snip, rounds=n)(dense, DATA) for n in (1, 2))
+    assert kept(once) == kept(twice) and not equal(masks_of(once), masks_of(twice))
+    half = Prune(1 - 0.1**0.5, scores=snip)(dense, DATA)
+    assert equal(masks_of(Prune(0.9, scores=snip)(half, DATA)), masks_of(twice))
+
+
+def test_keep_says_who_competes(dense: MLP) -> None:
+    for layer in Prune(0.5, keep=keep_each_group)(dense, DATA).layers:
+        assert (layer.weight.mask.reshape(-1, 4).sum(axis=1) == 2).all()
+    blocks = Prune(0.5, keep=partial(keep_blocks, block=(2, 4)))(dense, DATA).layers[0].weight.mask
+    corners = blocks.reshape(8, 2, 3, 4).sum(axis=(1, 3))
+    assert set(corners.ravel().tolist()) == {0, 8} and (corners == 8).sum() == 12
+    found = [layer.weight.mask.mean() for layer in Prune(0.6, keep=keep_erdos_renyi)(dense, DATA).layers]
+    assert found == sorted(found), "the smaller, the denser"
+
+
+def test_whole_columns_and_neurons_by_activation(dense: MLP) -> None:
+    inputs = Prune(0.25, scores=column_l2, keep=keep_largest)(dense, DATA).layers[0].weight.mask
+    lengths = np.sqrt((dense.layers[0].weight.dense() ** 2).sum(axis=0))
+    assert (inputs.all(axis=0) == (lengths >= np.sort(lengths)[3])).all() and (inputs == inputs[0]).all()
+    first = Prune(0.5, scores=mean_activation, keep=keep_largest)(dense, DATA).layers[0].weight.mask
+    activity = np.abs(dense.layers[0](DATA.train.x)).mean(axis=0)
+    assert (first.any(axis=1) == (activity >= np.sort(activity)[8])).all()
+    small = Shrink(0.5, scores=mean_activation)(dense, DATA)
+    assert small.sizes == [12, 8, 4, 4]
+
+
+def test_a_score_of_ones_own_and_a_method_of_ones_own(dense: MLP) -> None:
+    def spread(w: np.ndarray, X: np.ndarray) -> np.ndarray:
+        return np.abs(w) * X.std(axis=0)
+
+    assert kept(Prune(0.5, scores=spread)(dense, DATA)) == total(dense) - round(0.5 * total(dense))
+
+    def refitted(W: np.ndarray, X: np.ndarray, H: np.ndarray, sparsity: float) -> np.ndarray:
+        return refit(W, keep_each_row(wanda(W, input_norms(X)), sparsity), H)
+
+    network, x = Reconstruct(0.5, refitted)(dense, DATA), DATA.train.x
+    for own, layer in zip(network.layers, dense.layers):
+        assert (own.weight.mask.sum(axis=1) == layer.weight.shape[1] // 2).all()
+    W, H = dense.layers[0].weight.dense(), gram(x)
+    by_mask = np.where(network.layers[0].weight.mask, W, 0)
+    assert output_error(W, network.layers[0].weight.dense(), H) < output_error(W, by_mask, H)
+
+
+def test_settings_that_cannot_be(dense: MLP) -> None:
+    with pytest.raises(ValueError, match="asks for 'temperature'; it can be given W, w, X"):
+        Prune(0.5, scores=lambda w, temperature: w)
+    with pytest.raises(ValueError, match="asks for 'mask'; it can be given sparsity, W, w, X"):
+        Reconstruct(0.5, lambda W, mask, sparsity: W)
+    with pytest.raises(ValueError, match="asks for 'sparsity'"):
+        Shrink(0.5, scores=lambda W, sparsity: W)
+    with pytest.raises(ValueError, match="3 rounds are of pruning at once"):
+        Prune(0.5, rounds=3, during=SHORT)
 
 
 def test_gradual_pruning_grows_by_its_schedule_and_holds_masked_weights_at_zero(dense: MLP) -> None:
@@ -189,9 +310,9 @@ def test_every_step_takes_every_other_steps_output(dense: MLP, first, second) ->
         assert kept(result) <= expected
 
 
-@pytest.mark.parametrize("method", [alps, obc, sparsegpt])
+@pytest.mark.parametrize("method", [alps, obc, sparsegpt, woodfisher])
 def test_reconstruct_keeps_each_layers_share_and_loses_less_than_magnitude(dense: MLP, method) -> None:  # type: ignore[no-untyped-def]
-    network, plain = Reconstruct(0.6, method)(dense, DATA), Prune(0.6, scope=keep_each)(dense, DATA)
+    network, plain = Reconstruct(0.6, method)(dense, DATA), Prune(0.6, keep=keep_largest)(dense, DATA)
     for layer in network.layers:
         assert isinstance(layer.weight, Sparse)
         assert layer.weight.multiply_adds == layer.weight.mask.size - round(0.6 * layer.weight.mask.size)
@@ -209,9 +330,9 @@ def test_shrink_takes_the_fraction_of_each_hidden_layer(dense: MLP) -> None:
     assert Shrink(0.5)(dense, DATA).sizes == [12, 8, 4, 4]
     assert Shrink(1.0)(dense, DATA).sizes == [12, 1, 1, 4], "one neuron stays"
     x = DATA.train.x
-    refitted, cut = (((Shrink(0.3, samples=n)(dense, DATA)(x) - dense(x)) ** 2).sum() for n in (2048, 0))
+    refitted, cut = (((Shrink(0.3, refit=refit)(dense, DATA)(x) - dense(x)) ** 2).sum() for refit in (True, False))
     assert refitted < cut
-    pruned = Prune(0.5, scores=row_l1, scope=keep_each)(dense, DATA)
+    pruned = Prune(0.5, scores=row_l1, keep=keep_largest)(dense, DATA)
     small = Shrink()(pruned, DATA)
     assert small.sizes == [12, 8, 4, 4]
     np.testing.assert_allclose(small(x), pruned(x), rtol=1e-4, atol=1e-4)
@@ -246,16 +367,17 @@ def test_compress_hides_the_test_split(dense: MLP) -> None:
 
 
 def test_the_repr_of_a_recipe_reproduces_it() -> None:
-    from nncomp.prune import keep_globally, magnitude  # noqa: F401 - names the expressions may use
-
     for step in [
         *STEPS[:6],
         Reconstruct(0.5, obc),
         Shrink(0.2, scores=row_l1),
-        Prune(0.9, scores=row_l1, scope=keep_each),
+        Prune(0.9, scores=row_l1, keep=keep_largest),
+        Prune(0.9, scores=synflow, rounds=100),
         Quantize(input_ranges=Percentile(99.0)),
     ]:
         assert eval(repr(step)) == step
+    shown = "Prune(sparsity=0.5, scores=partial(ria, a=1.0), keep=partial(keep_blocks, block=(4, 2)))"
+    assert repr(eval(shown)) == shown
 
 
 @pytest.mark.parametrize(
@@ -264,11 +386,11 @@ def test_the_repr_of_a_recipe_reproduces_it() -> None:
         (lambda: Prune(1.5), "between 0 and 1, not 1.5"),
         (lambda: Prune(0.5, ramp=0), "the ramp is a fraction"),
         (lambda: Prune(0.5, during=FineTune(patience=3)), "cannot stop early"),
-        (lambda: Prune(0.5, interval=0), "the interval is at least 1 update, not 0"),
+        (lambda: Prune(0.5, interval=0), "interval is a whole number of at least 1, not 0"),
         (lambda: Reconstruct(-1), "between 0 and 1, not -1"),
-        (lambda: Reconstruct(0.5, samples=0), "at least 1 sample, not 0"),
+        (lambda: Reconstruct(0.5, samples=0), "samples is a whole number of at least 1, not 0"),
         (lambda: Shrink(2), "between 0 and 1, not 2"),
-        (lambda: Shrink(samples=-1), "at least 0 samples, not -1"),
+        (lambda: Shrink(samples=0), "samples is a whole number of at least 1, not 0"),
         (lambda: Quantize(samples=0), "samples is a whole number of at least 1, not 0"),
         (lambda: Quantize(weights=8), "weights is a Uniform, not 8"),  # type: ignore[arg-type]
         (lambda: Quantize(per="row"), "per is a .*PerRow.*, not 'row'"),  # type: ignore[arg-type]

@@ -1,23 +1,33 @@
 """Pruning on plain arrays: weights -> scores -> mask, or straight to pruned weights. Masks: boolean, True = kept."""
 
 from nncomp.prune.alps import alps
-from nncomp.prune.budgets import erdos_renyi, lamp
+from nncomp.prune.budgets import erdos_renyi, keep_erdos_renyi, lamp
 from nncomp.prune.counting import keep_floored, keep_nncf, keep_sparsegpt, keep_tfmot
-from nncomp.prune.gradients import fisher, fisher_inverse, grasp, snip, squared_gradients, taylor
+from nncomp.prune.gradients import fisher, grasp, snip, squared_gradients, taylor
 from nncomp.prune.inputs import input_norms, ria, wanda
-from nncomp.prune.masks import keep_above, keep_each, keep_globally, keep_largest
-from nncomp.prune.neurons import compensate, geometric_median, mean_activation, nonzero_activation, row_l1, row_l2
+from nncomp.prune.masks import keep_above, keep_globally, keep_largest
+from nncomp.prune.neurons import (
+    column_l2,
+    compensate,
+    geometric_median,
+    mean_activation,
+    nonzero_activation,
+    row_l1,
+    row_l2,
+)
 from nncomp.prune.obc import obc
 from nncomp.prune.obs import inverse_without, obd, obs, obs_update
-from nncomp.prune.patterns import keep_blocks, keep_each_row, keep_n_of_m
+from nncomp.prune.patterns import keep_blocks, keep_each_group, keep_each_row, keep_n_of_m, prune_n_of_m
 from nncomp.prune.refit import gram, output_error, refit
 from nncomp.prune.schedules import constant, cubic
 from nncomp.prune.scores import deviation_threshold, magnitude, random
 from nncomp.prune.sparsegpt import sparsegpt
 from nncomp.prune.synflow import synflow, synflow_masks
+from nncomp.prune.woodfisher import fisher_inverse, woodfisher
 
 __all__ = [
     "alps",
+    "column_l2",
     "compensate",
     "constant",
     "cubic",
@@ -32,8 +42,9 @@ __all__ = [
     "inverse_without",
     "keep_above",
     "keep_blocks",
-    "keep_each",
+    "keep_each_group",
     "keep_each_row",
+    "keep_erdos_renyi",
     "keep_floored",
     "keep_globally",
     "keep_largest",
@@ -50,6 +61,7 @@ __all__ = [
     "obs",
     "obs_update",
     "output_error",
+    "prune_n_of_m",
     "random",
     "refit",
     "ria",
@@ -62,4 +74,5 @@ __all__ = [
     "synflow_masks",
     "taylor",
     "wanda",
+    "woodfisher",
 ]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nncomp.prune.checks import check_sparsity
+from nncomp.prune.masks import keep_largest
 
 
 def erdos_renyi(shapes: Sequence[tuple[int, int]], sparsity: float) -> list[float]:
@@ -25,6 +26,19 @@ def erdos_renyi(shapes: Sequence[tuple[int, int]], sparsity: float) -> list[floa
         if (density <= 1 + 1e-12).all():
             return [float(1 - min(d, 1.0)) for d in density]
         full |= density > 1
+
+
+def keep_erdos_renyi(layers: Sequence[np.ndarray], sparsity: float) -> list[np.ndarray]:
+    """`keep_largest` of each layer's scores (out, in) at the sparsity that `erdos_renyi` gives it.
+
+    Each layer's count is rounded on its own, so that all together may be off by half a weight a layer.
+
+    >>> masks = keep_erdos_renyi([np.ones((300, 784)), np.ones((10, 300))], sparsity=0.95)
+    >>> [round(float((~mask).mean()), 3) for mask in masks]
+    [0.961, 0.117]
+    """
+    budgets = erdos_renyi([(s.shape[0], s.shape[1]) for s in layers], sparsity)
+    return [keep_largest(s, budget) for s, budget in zip(layers, budgets)]
 
 
 def lamp(W: np.ndarray) -> np.ndarray:

@@ -75,24 +75,6 @@ def grasp(weights: Weights, gradient: Callable[[list[np.ndarray]], Weights]) -> 
     return [w * ((a - b) / (2 * step)) for w, a, b in zip(weights, ahead, behind)]
 
 
-def fisher_inverse(G: np.ndarray, damp: float = 1e-5) -> np.ndarray:
-    """`(damp I + (1 / N) sum_n g_n g_nT)^-1` of samples' gradients `G (N, n)`: WoodFisher (Singh & Alistarh 2020).
-
-    By its recursion (section 3), a rank-one change for each sample. `obs` and `obs_update` take it as H^-1.
-
-    >>> fisher_inverse(np.array([[1.0, 0.0]]), damp=1.0)
-    array([[0.5, 0. ],
-           [0. , 1. ]])
-    """
-    if G.ndim != 2 or len(G) == 0 or not np.isfinite(G).all() or not 0 < damp < np.inf:
-        raise ValueError(f"gradients are finite (samples, weights), damping above 0, not {G.shape} and {damp}")
-    F_inv = np.eye(G.shape[1]) / damp
-    for g in G.astype(np.float64):
-        u = F_inv @ g
-        F_inv -= np.outer(u, u) / (len(G) + g @ u)
-    return F_inv
-
-
 def _check(w: np.ndarray, g: np.ndarray) -> None:
     if w.shape != g.shape or not (np.isfinite(w).all() and np.isfinite(g).all()):
         raise ValueError(f"weights and what belongs to each are finite and of one shape, not {w.shape} and {g.shape}")

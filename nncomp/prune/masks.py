@@ -36,26 +36,16 @@ def keep_largest(scores: np.ndarray, sparsity: float) -> np.ndarray:
     return mask.reshape(scores.shape)
 
 
-def keep_globally(scores: Sequence[np.ndarray], sparsity: float) -> list[np.ndarray]:
-    """As `keep_largest`, ranking the scores of all layers together; ties fall by layer, then position.
+def keep_globally(layers: Sequence[np.ndarray], sparsity: float) -> list[np.ndarray]:
+    """As `keep_largest`, ranking the scores of all `layers` together; ties fall by layer, then position.
 
     >>> keep_globally([np.array([[3.0, 1.0]]), np.array([[2.0], [0.5]])], sparsity=0.5)
     [array([[ True, False]]), array([[ True],
            [False]])]
     """
-    together = keep_largest(np.concatenate([s.reshape(-1) for s in scores]), sparsity)
-    parts = np.split(together, np.cumsum([s.size for s in scores])[:-1])
-    return [part.reshape(s.shape) for part, s in zip(parts, scores)]
-
-
-def keep_each(scores: Sequence[np.ndarray], sparsity: float) -> list[np.ndarray]:
-    """`keep_largest` in each layer on its own.
-
-    >>> keep_each([np.array([[3.0, 1.0]]), np.array([[2.0], [0.5]])], sparsity=0.5)
-    [array([[ True, False]]), array([[ True],
-           [False]])]
-    """
-    return [keep_largest(s, sparsity) for s in scores]
+    together = keep_largest(np.concatenate([s.reshape(-1) for s in layers]), sparsity)
+    parts = np.split(together, np.cumsum([s.size for s in layers])[:-1])
+    return [part.reshape(s.shape) for part, s in zip(parts, layers)]
 
 
 def keep_above(scores: np.ndarray, threshold: float) -> np.ndarray:

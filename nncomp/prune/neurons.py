@@ -1,7 +1,8 @@
 """Which neurons matter, and what the layer after them must become when some go.
 
 A neuron is a row of its layer's weights W (out, in), a column of activations A (samples, out), and a column of the next
-layer's weights. Scores are columns (out, 1), so that a mask of them keeps or drops whole rows.
+layer's weights. Scores are columns (out, 1), so that a mask of them keeps or drops whole rows;
+`column_l2` is a row (1, in), for whole columns.
 """
 
 import numpy as np
@@ -27,6 +28,15 @@ def row_l2(W: np.ndarray) -> np.ndarray:
     array([[5.]])
     """
     return np.sqrt((W**2).sum(axis=1, keepdims=True))
+
+
+def column_l2(W: np.ndarray) -> np.ndarray:
+    """`s_j = sqrt(sum_i w_ij^2)`, a row (1, in): what leaves an input, or a neuron of the layer before.
+
+    >>> column_l2(np.array([[3.0, 1.0], [4.0, 0.0]]))
+    array([[5., 1.]])
+    """
+    return np.sqrt((W**2).sum(axis=0, keepdims=True))
 
 
 def geometric_median(W: np.ndarray) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from nncomp.prune.masks import keep_largest
+from nncomp.prune.masks import keep_largest, pruned_count
 
 
 def keep_n_of_m(scores: np.ndarray, n: int, m: int) -> np.ndarray:
     """Keep the n largest of every m neighbours in a row: 2:4 is `n=2, m=4` (Mishra et al. 2021, section 3).
 
-    A last group that is short keeps at most n too. Systems that count what is pruned say `m - n` for n.
+    A last group that is short keeps at most n too. SparseML, torchao and NVIDIA count so; Intel Neural Compressor,
+    TensorFlow Model Optimization and llm-compressor count what goes, as `prune_n_of_m` does.
 
     >>> keep_n_of_m(np.array([[4.0, 1.0, 2.0, 3.0, 9.0]]), n=2, m=4)
     array([[ True, False, False,  True,  True]])
@@ -25,7 +26,25 @@ def keep_n_of_m(scores: np.ndarray, n: int, m: int) -> np.ndarray:
     return mask.reshape(rows, -1)[:, :columns].copy()
 
 
-def keep_blocks(scores: np.ndarray, sparsity: float, block: tuple[int, int]) -> np.ndarray:
+def prune_n_of_m(scores: np.ndarray, n: int, m: int) -> np.ndarray:
+    """Prune the n smallest of every m neighbours in a row: `keep_n_of_m` with m - n, so 2:4 is both, 1:4 is not.
+
+    >>> prune_n_of_m(np.array([[4.0, 1.0, 2.0, 3.0]]), n=1, m=4)
+    array([[ True, False,  True,  True]])
+    """
+    return keep_n_of_m(scores, m - n, m)
+
+
+def keep_each_group(scores: np.ndarray, sparsity: float, m: int = 4) -> np.ndarray:
+    """`keep_n_of_m` with `n = m - round(sparsity m)`: at a sparsity of one half, 2:4.
+
+    >>> keep_each_group(np.array([[4.0, 1.0, 2.0, 3.0]]), sparsity=0.5)
+    array([[ True, False, False,  True]])
+    """
+    return keep_n_of_m(scores, m - pruned_count(m, sparsity), m)
+
+
+def keep_blocks(scores: np.ndarray, sparsity: float, block: tuple[int, int] = (16, 1)) -> np.ndarray:
     """Keep whole blocks of `block` rows x columns, by the sum of their scores; those at the edge may be smaller.
 
     Of B blocks `round(sparsity B)` go.

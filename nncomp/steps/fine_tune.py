@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from nncomp.data import Data
+from nncomp.fields import check_whole
 from nncomp.hooks import Hook
 from nncomp.learning_rate import OneCycle, Schedule
 from nncomp.losses import by_targets
@@ -42,10 +43,7 @@ class FineTune:
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
             raise ValueError(f"optimizer is an SGD or Adam, not {self.optimizer!r}")
-        for name, least in (("epochs", 1), ("batch", 1), ("seed", 0), ("threads", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} is a whole number of at least {least}, not {value}")
+        check_whole(self, epochs=1, batch=1, seed=0, threads=1)
         if self.patience is not None and (not isinstance(self.patience, int) or self.patience < 1):
             raise ValueError(f"patience is a whole number of epochs, at least 1, not {self.patience}")
         if not 0 <= self.smoothing <= 1:

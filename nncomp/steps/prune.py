@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
+from typing import Any
 
 import numpy as np
 
-from nncomp.data import Data
+from nncomp.data import Data, Split
+from nncomp.evidence import Evidence, asked, scores_of
+from nncomp.fields import check_whole
 from nncomp.hooks import Hook
 from nncomp.network import MLP
 from nncomp.prune import constant, keep_globally, magnitude
@@ -20,11 +24,15 @@ class Prune:
     """Keep the weights with the largest scores; what remains is stored as `Sparse`.
 
     `sparsity`: the fraction of the scored weights (not biases) that are 0 afterwards, weights pruned before included.
-    `scores`: of one layer's weights, an array of their shape, or a column (out, 1) to keep or drop whole rows; then it
-    is the fraction of rows, and the last layer, whose rows are the classes, is left alone. `scope`: who competes,
-    `keep_globally` or `keep_each` layer on its own. With `during`, the sparsity grows by `schedule` over the first
-    `ramp` of that training, the masks chosen anew every `interval` updates (Zhu & Gupta 2017); without, all is pruned
-    at once.
+    `scores`: from what it asks for by the names of its arguments (`Evidence`, on the first `samples` of the training
+    split) to an array of the weights' shape; or to a column (out, 1), to keep or drop whole rows, or a row (1, in) for
+    whole columns. Then it is the fraction of these, and a last layer's rows, which are the classes, are left alone.
+    `keep`: who competes, `keep_globally`, `keep_erdos_renyi`, or a function of one layer's scores, used on each:
+    `keep_largest`, `keep_each_row`, `keep_each_group`, `keep_blocks`, or another system's count.
+
+    All is pruned at once, or in so many `rounds`, each keeping the same fraction of what the one before left, which is
+    scored anew; or, with `during`, while a training goes on: the sparsity grows by `schedule` over its first `ramp`,
+    the masks chosen anew every `interval` updates (Zhu & Gupta 2017).
 
     >>> from nncomp.data import load_data
     >>> network = Prune(0.9)(MLP.init([64, 32, 10]), load_data("digits"))
@@ -33,8 +41,10 @@ class Prune:
     """
 
     sparsity: float
-    scores: Callable[[np.ndarray], np.ndarray] = magnitude
-    scope: Callable[[Sequence[np.ndarray], float], list[np.ndarray]] = keep_globally
+    scores: Callable[..., Any] = magnitude
+    keep: Callable[..., Any] = keep_globally
+    samples: int = 2048
+    rounds: int = 1
     schedule: Callable[[float], float] = constant
     ramp: float = 0.6
     interval: int = 100
@@ -44,36 +54,37 @@ class Prune:
 
     def __post_init__(self) -> None:
         check_sparsity(self.sparsity)
+        asked(self.scores)
+        check_whole(self, samples=1, rounds=1, interval=1)
         if not 0 < self.ramp <= 1:
             raise ValueError(f"the ramp is a fraction of the training, above 0 and at most 1, not {self.ramp}")
-        if self.interval < 1:
-            raise ValueError(f"the interval is at least 1 update, not {self.interval}")
+        if self.during is not None and self.rounds > 1:
+            raise ValueError(f"{self.rounds} rounds are of pruning at once; during a training, the interval says when")
         if self.during is not None and self.during.patience is not None:
             raise ValueError("gradual pruning cannot stop early: the best network might not be pruned yet")
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
-        if self.during is None:
-            masks = self.masks(network, self.sparsity)
-        else:
-            pruning = Gradual(self)
+        samples = data.train.first(self.samples)
+        if self.during is not None:
+            pruning = Gradual(self, samples)
             network = self.during(network, data, (pruning, *hooks))
-            masks = pruning.masks
-        pruned = (replace(layer, weight=layer.weight.masked(mask)) for layer, mask in zip(network.layers, masks))
-        return MLP(tuple(pruned))
+            return _masked(network, pruning.masks)
+        for k in range(1, self.rounds + 1):
+            left = self.sparsity if k == self.rounds else 1 - (1 - self.sparsity) ** (k / self.rounds)
+            network = _masked(network, self.masks(network, samples, left))
+        return network
 
-    def masks(self, network: MLP, sparsity: float) -> list[np.ndarray]:
+    def masks(self, network: MLP, samples: Split, sparsity: float) -> list[np.ndarray]:
         """One mask (out, in) per layer; weights pruned before stay pruned and are counted."""
-        scores = [self._scores(layer.weight) for layer in network.layers]
-        by_row = any(s.shape != layer.weight.shape for s, layer in zip(scores, network.layers))
-        chosen = self.scope(scores[:-1] if by_row else scores, sparsity)
+        weights = [layer.weight for layer in network.layers]
+        scores = [_living(s, weight) for s, weight in zip(scores_of(self.scores, Evidence(network, samples)), weights)]
+        by_row = any(s.shape != w.shape and s.shape == (w.shape[0], 1) for s, w in zip(scores, weights))
+        competing = scores[:-1] if by_row else scores
+        whole = "layers" in signature(self.keep).parameters
+        chosen = self.keep(competing, sparsity) if whole else [self.keep(s, sparsity) for s in competing]
         if by_row:
             chosen = [*chosen, np.ones((1, 1), bool)]
-        return [np.broadcast_to(m, layer.weight.shape).copy() for m, layer in zip(chosen, network.layers)]
-
-    def _scores(self, weight: Weight) -> np.ndarray:
-        scores = self.scores(weight.dense())
-        kept = _pattern(weight)
-        return scores if kept is None or scores.shape != kept.shape else np.where(kept, scores, -np.inf)
+        return [np.broadcast_to(m, weight.shape).copy() for m, weight in zip(chosen, weights)]
 
 
 @dataclass(eq=False)
@@ -81,21 +92,27 @@ class Gradual(Hook):
     """The hook that prunes while a network trains: masked weights are set back to 0 after every update."""
 
     prune: Prune
+    samples: Split
 
     def before_training(self, total: int, network: MLP) -> None:
         if any(isinstance(layer.weight, Quantized) for layer in network.layers):
             raise ValueError("codes are fixed while a network trains: prune at once, or prune before quantizing")
         self.last = max(1, int(self.prune.ramp * total))
-        self.masks = self.prune.masks(network, self.prune.sparsity * self.prune.schedule(0.0))
+        self.masks = self._masks(network, 0.0)
         self._apply(network)
 
     def after_update(self, t: int, network: MLP) -> None:
         if t <= self.last and (t % self.prune.interval == 0 or t == self.last):
-            self.masks = self.prune.masks(network, self.prune.sparsity * self.prune.schedule(t / self.last))
+            self.masks = self.prune.masks(
+                network, self.samples, self.prune.sparsity * self.prune.schedule(t / self.last)
+            )
         self._apply(network)
 
     def state(self) -> dict[str, np.ndarray]:
         return {f"mask.{i}": mask for i, mask in enumerate(self.masks)}
+
+    def _masks(self, network: MLP, progress: float) -> list[np.ndarray]:
+        return self.prune.masks(network, self.samples, self.prune.sparsity * self.prune.schedule(progress))
 
     def _apply(self, network: MLP) -> None:
         for layer, mask in zip(network.layers, self.masks):
@@ -103,7 +120,13 @@ class Gradual(Hook):
             values *= mask[weight.rows, weight.columns] if isinstance(weight, Sparse) else mask
 
 
-def _pattern(weight: Weight) -> np.ndarray | None:
-    """Where a weight has kept values, or None where it keeps them all."""
+def _masked(network: MLP, masks: Sequence[np.ndarray]) -> MLP:
+    return MLP(tuple(replace(layer, weight=layer.weight.masked(m)) for layer, m in zip(network.layers, masks)))
+
+
+def _living(scores: np.ndarray, weight: Weight) -> np.ndarray:
+    """What was pruned before ranks last."""
     codes = weight.codes if isinstance(weight, Quantized) else weight
-    return codes.mask if isinstance(codes, Sparse) else None
+    return (
+        np.where(codes.mask, scores, -np.inf) if isinstance(codes, Sparse) and scores.shape == codes.shape else scores
+    )

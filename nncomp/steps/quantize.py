@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from nncomp.calibration import calibrate
 from nncomp.data import Data
+from nncomp.fields import check_whole
 from nncomp.formats import PerRow, Uniform
 from nncomp.formats.granularity import Granularity
 from nncomp.hooks import Hook
@@ -45,8 +46,7 @@ class Quantize:
     __repr__ = shown
 
     def __post_init__(self) -> None:
-        if not isinstance(self.samples, int) or self.samples < 1:
-            raise ValueError(f"samples is a whole number of at least 1, not {self.samples}")
+        check_whole(self, samples=1)
         expected = {"weights": Uniform, "per": Granularity, "inputs": Uniform | Dynamic | None}
         for name, kind in expected.items():
             if not isinstance(getattr(self, name), kind):

@@ -1,53 +1,23 @@
 """Recipes: a network, how to train it, and the steps to compress it by, as a TOML file."""
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import partial
 from importlib.resources import files
+from inspect import signature
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from nncomp import init, learning_rate, optim, prune
 from nncomp.data import NAMES
 from nncomp.fields import alternatives, annotations, brief, expected, items, plain
-from nncomp.files import kinds, load
+from nncomp.files import load
 from nncomp.network import MLP
 from nncomp.shown import shown
+from nncomp.steps.choices import CHOICES, STEPS
 from nncomp.steps.compress import CompressionStep
-from nncomp.steps.distill import Distill
 from nncomp.steps.fine_tune import FineTune
-from nncomp.steps.prune import Prune
-from nncomp.steps.quantize import Quantize
-from nncomp.steps.reconstruct import Reconstruct
-from nncomp.steps.shrink import Shrink
-
-TRAINING = (FineTune,)
-ROWS = (prune.row_l1, prune.row_l2, prune.geometric_median)
-
-CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
-    "init.activation": kinds.ACTIVATIONS,
-    "init.init": (init.he, init.glorot),
-    "FineTune.optimizer": (optim.SGD, optim.Adam, optim.AdamW),
-    "FineTune.schedule": (learning_rate.Constant, learning_rate.Step, learning_rate.Cosine, learning_rate.OneCycle),
-    "Prune.scores": (prune.magnitude, prune.lamp, prune.random, *ROWS),
-    "Prune.scope": (prune.keep_globally, prune.keep_each),
-    "Prune.schedule": (prune.constant, prune.cubic),
-    "Prune.during": TRAINING,
-    "Quantize.weights": kinds.UNIFORM,
-    "Quantize.per": kinds.PER_WEIGHT,
-    "Quantize.weight_ranges": kinds.RANGES,
-    "Quantize.inputs": (*kinds.UNIFORM, kinds.quantize.Dynamic),
-    "Quantize.input_ranges": kinds.RANGES,
-    "Quantize.during": TRAINING,
-    "Reconstruct.method": (prune.alps, prune.obc, prune.sparsegpt),
-    "Shrink.scores": ROWS,
-    "Distill.student": (MLP.init,),
-    "Distill.during": TRAINING,
-}
-"""What may stand at which key, where its annotation leaves it open."""
-
-STEPS: dict[str, Any] = {step.__name__: step for step in (Prune, Reconstruct, Shrink, Quantize, FineTune, Distill)}
 
 
 class RecipeError(ValueError):
@@ -132,10 +102,35 @@ class _Reader:
     def made(self, kind: Callable[..., Any], table: Any, where: str) -> Any:
         """What `kind` makes of a table whose keys are its fields or arguments."""
         hints = {name: hint for name, hint in annotations(kind).items() if name != "dtype"}
+        needed = [f.name for f in fields(kind) if f.default is MISSING] if is_dataclass(kind) else ["sizes"]
+        arguments = self.arguments(kind, hints, needed, table, where)
+        for name, hint in hints.items():  # a default training has a seed as well
+            if FineTune in alternatives(hint) and NoneType not in alternatives(hint):
+                arguments.setdefault(name, FineTune(seed=self.seed))
+        try:
+            return kind(**arguments)
+        except ValueError as error:
+            raise RecipeError(f"{where}: {error}") from error
+
+    def chosen(self, choice: Callable[..., Any], table: dict[str, Any], where: str) -> Any:
+        """A value of a class, or a function."""
+        return (self.made if isinstance(choice, type) else self.with_options)(choice, table, where)
+
+    def with_options(self, function: Callable[..., Any], table: Any, where: str) -> Callable[..., Any]:
+        """`function` with those of its arguments that have a default set by a table."""
+        defaults = {p.name: p.default for p in signature(function).parameters.values() if p.default is not p.empty}
+        hints = {name: hint for name, hint in annotations(function).items() if name in defaults}
+        told = self.arguments(function, hints, [], table, where)
+        told = {name: value for name, value in told.items() if value != defaults[name]}
+        return partial(function, **told) if told else function
+
+    def arguments(
+        self, kind: Callable[..., Any], hints: dict[str, Any], needed: Sequence[str], table: Any, where: str
+    ) -> dict[str, Any]:
+        """A table read as arguments of these types; a seed among them is added to the recipe's."""
         if not isinstance(table, dict):
             raise RecipeError(f"{where}: expected a table with some of {', '.join(hints)}, not {brief(table)}")
         _check_keys(table, hints, where)
-        needed = [f.name for f in fields(kind) if f.default is MISSING] if is_dataclass(kind) else ["sizes"]
         for name in needed:
             if name not in table:
                 raise RecipeError(f"{where}: needs {name}, {expected(hints[name])}")
@@ -143,23 +138,17 @@ class _Reader:
             key: self.value(value, hints[key], f"{kind.__name__}.{key}", f"{where}.{key}")
             for key, value in table.items()
         }
-        for name, hint in hints.items():  # a default training has a seed as well
-            if FineTune in alternatives(hint) and NoneType not in alternatives(hint):
-                arguments.setdefault(name, FineTune(seed=self.seed))
         if "seed" in hints:
             arguments["seed"] = arguments.get("seed", 0) + self.seed
-        try:
-            return kind(**arguments)
-        except ValueError as error:
-            raise RecipeError(f"{where}: {error}") from error
+        return arguments
 
     def value(self, value: Any, hint: Any, place: str, where: str) -> Any:
         choices = {choice.__name__: choice for choice in CHOICES.get(place, ())}
         match value:
             case list() if items(hint) is not None:
                 return tuple(self.value(item, items(hint), place, f"{where}[{i}]") for i, item in enumerate(value))
-            case {"is": str(name)} if isinstance(choices.get(name), type):
-                return self.made(choices[name], {k: v for k, v in value.items() if k != "is"}, where)
+            case {"is": str(name)} if name in choices:
+                return self.chosen(choices[name], {k: v for k, v in value.items() if k != "is"}, where)
             case dict() if "is" not in value and len(choices) == 1:
                 return self.made(next(iter(choices.values())), value, where)
             case "none" if NoneType in alternatives(hint):
@@ -167,8 +156,7 @@ class _Reader:
             case str() if MLP in alternatives(hint) and value.endswith(".safetensors"):
                 return self.network(value, where)
             case str() if value in choices:
-                choice = choices[value]
-                return self.made(choice, {}, where) if isinstance(choice, type) else choice
+                return self.chosen(choices[value], {}, where)
             case dict() | list():
                 pass
             case _ if plain(value, hint):

@@ -1,0 +1,44 @@
+"""Weights of another framework pruned as they are: an array in, its mask and what is left of it out."""
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from nncomp.interchange.arrays import to_numpy
+from nncomp.prune import keep_largest, magnitude
+from nncomp.prune.checks import check_weights
+
+
+def prune_array(
+    weights: Any,
+    sparsity: float,
+    scores: Callable[..., np.ndarray] = magnitude,
+    keep: Callable[[np.ndarray, float], np.ndarray] = keep_largest,
+    **given: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`(mask, pruned)` of weights that `to_numpy` can read, of their shape; the given ones are unchanged.
+
+    The first axis is the outputs; the others, of a convolution's kernels, are its inputs together. `scores` is called
+    with the matrix (out, in) and with what is `given` by name, such as `norms` for `wanda` or `g` for `snip`, which
+    may be another framework's too; `keep` is a mask of one layer. Floats in, floats of the same kind out, bfloat16 and
+    float8 as float32.
+
+    >>> from nncomp.prune import keep_each_row, wanda
+    >>> mask, pruned = prune_array([[1.0, -2.0], [3.0, 4.0]], 0.5, wanda, keep_each_row, norms=[3.0, 1.0])
+    >>> pruned
+    array([[1., 0.],
+           [3., 0.]])
+    """
+    W = to_numpy(weights)
+    matrix = W.reshape(len(W), W[0].size if len(W) else 0) if W.ndim > 1 else W.reshape(1, -1)
+    check_weights(matrix)
+    first, *others = signature(scores).parameters.values()
+    needed = {p.name for p in others if p.default is p.empty}
+    if first.name == "weights" or needed - set(given) or set(given) - {p.name for p in others}:
+        told = "the weights of all layers" if first.name == "weights" else ", ".join(sorted(needed)) or "no other array"
+        raise ValueError(f"{scores.__name__} needs {told}, not {', '.join(given) or 'one array'}")
+    arrays = {name: to_numpy(value) if hasattr(value, "__len__") else value for name, value in given.items()}
+    mask = np.broadcast_to(keep(scores(matrix, **arrays), sparsity), matrix.shape).reshape(W.shape).copy()
+    return mask, np.where(mask, W, W.dtype.type(0))

@@ -1,0 +1,51 @@
+"""The words of recipes: what may stand where, by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+from nncomp import init, learning_rate, optim, prune
+from nncomp.files import kinds
+from nncomp.network import MLP
+from nncomp.steps.distill import Distill
+from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.prune import Prune
+from nncomp.steps.quantize import Quantize
+from nncomp.steps.reconstruct import Reconstruct
+from nncomp.steps.shrink import Shrink
+
+TRAINING = (FineTune,)
+ROWS = (
+    prune.row_l1, prune.row_l2, prune.geometric_median, prune.mean_activation, prune.nonzero_activation,
+)  # fmt: skip
+SCORES = (
+    prune.magnitude, prune.random, prune.lamp, prune.wanda, prune.ria, prune.snip, prune.taylor, prune.fisher,
+    prune.obd, prune.grasp, prune.synflow, prune.column_l2,
+)  # fmt: skip
+KEEP = (
+    prune.keep_globally, prune.keep_largest, prune.keep_each_row, prune.keep_each_group, prune.keep_blocks,
+    prune.keep_erdos_renyi, prune.keep_floored, prune.keep_tfmot, prune.keep_nncf, prune.keep_sparsegpt,
+)  # fmt: skip
+
+CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
+    "init.activation": kinds.ACTIVATIONS,
+    "init.init": (init.he, init.glorot),
+    "FineTune.optimizer": (optim.SGD, optim.Adam, optim.AdamW),
+    "FineTune.schedule": (learning_rate.Constant, learning_rate.Step, learning_rate.Cosine, learning_rate.OneCycle),
+    "Prune.scores": (*SCORES, *ROWS),
+    "Prune.keep": KEEP,
+    "Prune.schedule": (prune.constant, prune.cubic),
+    "Prune.during": TRAINING,
+    "Quantize.weights": kinds.UNIFORM,
+    "Quantize.per": kinds.PER_WEIGHT,
+    "Quantize.weight_ranges": kinds.RANGES,
+    "Quantize.inputs": (*kinds.UNIFORM, kinds.quantize.Dynamic),
+    "Quantize.input_ranges": kinds.RANGES,
+    "Quantize.during": TRAINING,
+    "Reconstruct.method": (prune.alps, prune.obc, prune.sparsegpt, prune.woodfisher),
+    "Shrink.scores": ROWS,
+    "Distill.student": (MLP.init,),
+    "Distill.during": TRAINING,
+}
+"""What may stand at which key, where its annotation leaves it open."""
+
+STEPS: dict[str, Any] = {step.__name__: step for step in (Prune, Reconstruct, Shrink, Quantize, FineTune, Distill)}

@@ -1,0 +1,121 @@
+"""What pruning methods are given: each quantity against its definition, by the names a method asks for."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nncomp.activations import Tanh
+from nncomp.curvature import hessian_diagonal
+from nncomp.data import Split
+from nncomp.evidence import Evidence, asked, scores_of
+from nncomp.losses import by_targets
+from nncomp.network import MLP, backward, forward
+from nncomp.prune import grasp, magnitude, mean_activation, snip, synflow
+from nncomp.weights import Dense
+from tests.strategies.networks import networks
+from tests.strategies.weights import seeds
+
+
+def samples(network: MLP, seed: int, values: bool, n: int = 4) -> Split:
+    rng = np.random.default_rng(seed)
+    outputs = network.sizes[-1]
+    targets = rng.standard_normal((n, outputs)) if values else rng.integers(0, outputs, n)
+    return Split(rng.standard_normal((n, network.sizes[0])).astype(np.float32), targets)
+
+
+@given(networks(np.float64, quantized_inputs=False), seeds, st.booleans())
+def test_gradients_are_those_of_the_backward_pass(network: MLP, seed: int, values: bool) -> None:
+    """Of every form of weight, as decoded."""
+    split = samples(network, seed, values)
+    dense = MLP(
+        tuple(
+            type(layer)(Dense(layer.weight.dense()), layer.bias, layer.activation, layer.norm)
+            for layer in network.layers
+        )
+    )
+    y, tape = forward(dense, split.x)
+    expected = backward(dense, tape, {len(tape) - 1: by_targets(y, split.y)[1]})
+    evidence = Evidence(network, split)
+    parts = zip(evidence.g, evidence.gradient(evidence.weights), expected, evidence.dy, evidence.X)
+    for g, again, (dw, *_), dy, X in parts:
+        # The factor 4 of a mean over 4 samples is exact: what may differ is the order of the last sum.
+        bound = 8 * np.finfo(float).eps * (np.abs(dy).T @ np.abs(X)) / 4
+        assert (np.abs(g - dw) <= bound).all()
+        np.testing.assert_array_equal(again, dw)
+
+
+@given(st.lists(st.integers(1, 6), min_size=2, max_size=4), seeds)
+def test_one_sample_at_a_time(sizes: list[int], seed: int) -> None:
+    network = MLP.init(sizes, activation=Tanh(), seed=seed, dtype=np.float64)
+    split = samples(network, seed, values=False)
+    evidence = Evidence(network, split)
+    each = [Evidence(network, Split(split.x[i : i + 1], split.y[i : i + 1])).g for i in range(len(split))]
+    for k, (squares, dy, X) in enumerate(zip(evidence.squares, evidence.dy, evidence.X)):
+        alone = np.array([g[k] for g in each])
+        np.testing.assert_allclose(np.einsum("no,ni->noi", dy, X), alone, rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(squares, (alone**2).mean(axis=0), rtol=1e-9, atol=1e-14)
+
+
+@given(networks(np.float64, quantized_inputs=False, norms=False), seeds)
+def test_inputs_and_outputs(network: MLP, seed: int) -> None:
+    split = samples(network, seed, values=False)
+    evidence, x = Evidence(network, split), split.x.astype(np.float64)
+    for i, layer in enumerate(network.layers):
+        np.testing.assert_allclose(evidence.X[i], x, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(evidence.norms[i], np.sqrt((x**2).sum(axis=0)), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(evidence.H[i], x.T @ x, rtol=1e-9, atol=1e-9)
+        z = x @ layer.weight.dense().T + layer.bias
+        x = layer.activation(z)
+        np.testing.assert_allclose(evidence.A[i], x, rtol=1e-9, atol=1e-12 * max(np.abs(z).max(), 1))
+        np.testing.assert_array_equal(evidence.W[i], layer.weight.dense())
+
+
+def test_weights_keep_their_dtype_and_the_rest_is_taken_in_float64() -> None:
+    network = MLP.init([3, 4, 2], norm=True)
+    evidence = Evidence(network, samples(network, 0, values=False))
+    assert {a.dtype for a in evidence.W} == {np.dtype(np.float32)}
+    for name in ("X", "A", "norms", "H", "dy", "g", "squares", "weights"):
+        assert {a.dtype for a in getattr(evidence, name)} == {np.dtype(np.float64)}, name
+
+
+@pytest.mark.parametrize("values", [False, True])
+def test_the_hessians_diagonal_is_that_of_the_loss(values: bool) -> None:
+    network = MLP.init([3, 2], activation=Tanh(), dtype=np.float64)  # one layer: exact
+    split, step = samples(network, 1, values), 1e-4
+    [h], [W] = Evidence(network, split).h, Evidence(network, split).W
+    for at in np.ndindex(W.shape):
+        losses = []
+        for sign in (-1, 0, 1):
+            w = W.copy()
+            w[at] += sign * step
+            losses.append(by_targets(network.with_params([(w, network.params[0][1])])(split.x), split.y)[0])
+        bend = (losses[0] - 2 * losses[1] + losses[2]) / step**2
+        assert h[at] == pytest.approx(bend, abs=1e-6)
+
+
+def test_a_method_is_given_what_it_names() -> None:
+    network = MLP.init([3, 4, 2], dtype=np.float64)
+    split = samples(network, 2, values=False)
+    evidence = Evidence(network, split)
+
+    def mine(X: np.ndarray, w: np.ndarray, h: np.ndarray, power: float = 2.0) -> np.ndarray:
+        return (X.std(axis=0) * np.abs(w)) ** power + h
+
+    diagonals = [h for h, _ in hessian_diagonal(network, split.x, split.y)]
+    for found, X, W, h in zip(scores_of(mine, evidence), evidence.X, evidence.W, diagonals):
+        np.testing.assert_allclose(found, (X.std(axis=0) * np.abs(W)) ** 2 + h)
+    assert asked(magnitude) == ["W"] and asked(snip) == ["w", "g"] and asked(mean_activation) == ["A"]
+    for ours, direct in (
+        (scores_of(synflow, evidence), synflow(evidence.weights)),
+        (scores_of(grasp, evidence), grasp(evidence.weights, evidence.gradient)),
+    ):
+        for a, b in zip(ours, direct, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_what_is_not_to_be_had_is_named() -> None:
+    with pytest.raises(ValueError, match="asks for 'temperature'; it can be given W, w, X, A, norms, H, dy, g"):
+        asked(lambda W, temperature: W)
+    with pytest.raises(ValueError, match="asks for 'scores'; it can be given sparsity, W"):
+        asked(lambda scores, sparsity: scores, "sparsity")
