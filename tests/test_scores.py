@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nncomp.prune import input_norms, keep_blocks, keep_each_row, keep_largest, keep_n_of_m, ria, wanda
+from nncomp.prune import (
+    input_norms,
+    keep_blocks,
+    keep_each_group,
+    keep_each_row,
+    keep_largest,
+    keep_n_of_m,
+    prune_n_of_m,
+    ria,
+    wanda,
+)
 from tests.strategies.weights import matrices, seeds
 
 scores = arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 9)), elements=st.integers(0, 4).map(float))
@@ -54,6 +64,18 @@ def test_n_of_m_by_loops(s: np.ndarray, m: int, data: st.DataObject) -> None:
             assert [j for j in group if kept[j]] == sorted(best)
 
 
+@given(scores, st.integers(1, 5), st.data())
+def test_what_n_of_m_counts(s: np.ndarray, m: int, data: st.DataObject) -> None:
+    """Of whole groups n stay, or n go; asked as a sparsity, half to even."""
+    n = data.draw(st.integers(0, m))
+    whole = s[:, : s.shape[1] // m * m]
+    if whole.size:
+        for keep, stay in ((keep_n_of_m, n), (prune_n_of_m, m - n)):
+            assert (keep(whole, n, m).reshape(-1, m).sum(axis=1) == stay).all()
+    sparsity = data.draw(st.floats(0, 1))
+    np.testing.assert_array_equal(keep_each_group(s, sparsity, m), prune_n_of_m(s, round(sparsity * m), m))
+
+
 @given(scores, st.floats(0, 1), st.integers(1, 4), st.integers(1, 4))
 def test_blocks_by_loops(s: np.ndarray, sparsity: float, height: int, width: int) -> None:
     mask = keep_blocks(s, sparsity, (height, width))
@@ -89,6 +111,8 @@ def test_weights_that_are_all_zero_have_scores_of_zero() -> None:
         (lambda: ria(np.ones((2, 3)), -np.ones(3)), "have 3 input norms"),
         (lambda: wanda(np.full((1, 1), np.inf), np.ones(1)), "finite floats (out, in), not float64 (1, 1)"),
         (lambda: keep_n_of_m(np.ones((2, 4)), 3, 2), "not 3 of 2"),
+        (lambda: prune_n_of_m(np.ones((2, 4)), 3, 2), "0 <= n <= m and m at least 1, not -1 of 2"),
+        (lambda: keep_each_group(np.ones((2, 4)), 1.5), "between 0 and 1, not 1.5"),
         (lambda: keep_n_of_m(np.ones(4), 1, 2), "not float64 (4,)"),
         (lambda: keep_blocks(np.ones((2, 4)), 0.5, (0, 2)), "at least one row and one column, not (0, 2)"),
         (lambda: keep_each_row(np.array([[np.nan]]), 0.5), "without NaN"),

@@ -64,6 +64,18 @@ def test_l1_unstructured(seed: int, out: int, inputs: int, amount: float) -> Non
     np.testing.assert_array_equal(keep_largest(magnitude(w), amount), layer.weight_mask.numpy().astype(bool))
 
 
+@given(seeds, st.floats(0, 1), st.floats(0, 1))
+def test_a_second_time_it_counts_what_is_left(seed: int, first: float, second: float) -> None:
+    """Its amounts are of the weights that remain; a sparsity here is of all."""
+    layer = torch.nn.Linear(6, 5).double()
+    layer.weight.data = torch.from_numpy(w := distinct(seed, (5, 6)))
+    for amount in (first, second):
+        theirs.l1_unstructured(layer, "weight", amount=amount)
+    left = w.size - round(first * w.size)
+    mask = keep_largest(magnitude(w), (w.size - left + round(second * left)) / w.size)
+    np.testing.assert_array_equal(mask, layer.weight_mask.numpy().astype(bool))
+
+
 @given(seeds, st.floats(0, 1))
 def test_global_unstructured(seed: int, amount: float) -> None:
     both = distinct(seed, (7, 4))
