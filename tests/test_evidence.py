@@ -11,7 +11,7 @@ from nncomp.data import Split
 from nncomp.evidence import Evidence, asked, scores_of
 from nncomp.losses import by_targets
 from nncomp.network import MLP, backward, forward
-from nncomp.prune import grasp, magnitude, mean_activation, snip, synflow
+from nncomp.prune import grasp, input_fisher, magnitude, mean_activation, snip, synflow
 from nncomp.weights import Dense
 from tests.strategies.networks import networks
 from tests.strategies.weights import seeds
@@ -112,6 +112,26 @@ def test_a_method_is_given_what_it_names() -> None:
     ):
         for a, b in zip(ours, direct, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_fisher_of_inputs_is_what_a_factor_on_them_does() -> None:
+    """A central difference of each sample's loss by the factor."""
+    network = MLP.init([3, 4, 2], activation=Tanh(), dtype=np.float64)
+    split, step = samples(network, 3, values=False), 1e-5
+    evidence = Evidence(network, split)
+    found = scores_of(input_fisher, evidence)
+    for i, X in enumerate(evidence.X):
+        rest = MLP(network.layers[i:])
+        for j in range(X.shape[1]):
+            slopes = []
+            for x, y in zip(X, split.y):
+                ends = []
+                for factor in (1 + step, 1 - step):
+                    seen = x.copy()
+                    seen[j] *= factor
+                    ends.append(by_targets(rest(seen[None]), np.array([y]))[0])
+                slopes.append((ends[0] - ends[1]) / (2 * step))
+            assert found[i][0, j] == pytest.approx(np.mean(np.square(slopes)) / 2, rel=1e-6)
 
 
 def test_what_is_not_to_be_had_is_named() -> None:

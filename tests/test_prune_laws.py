@@ -15,6 +15,7 @@ from nncomp.prune import (
     fisher,
     geometric_median,
     grasp,
+    input_fisher,
     input_norms,
     keep_each_row,
     keep_largest,
@@ -48,6 +49,7 @@ SCORES: dict[str, Score] = {
     "row_l1": lambda W, X, dy: row_l1(W),
     "row_l2": lambda W, X, dy: row_l2(W),
     "geometric_median": lambda W, X, dy: geometric_median(W),
+    "input_fisher": lambda W, X, dy: input_fisher(W, X, dy),
     "column_l2": lambda W, X, dy: column_l2(W),
 }
 EXACT_IN_W = set(SCORES) - {"grasp"}  # whose loss has a scale of its own

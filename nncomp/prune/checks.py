@@ -41,3 +41,14 @@ def check_inputs(W: np.ndarray, norms: np.ndarray) -> None:
         raise ValueError(
             f"weights (out, in) = {W.shape} have {W.shape[1]} input norms of at least 0, not {norms.shape}"
         )
+
+
+def check_samples(W: np.ndarray, X: np.ndarray, dy: np.ndarray) -> None:
+    """Raise unless weights W (out, in) have finite inputs (N, in) and gradients (N, out), N at least 1."""
+    check_weights(W)
+    if X.shape != (len(dy), W.shape[1]) or dy.shape != (len(X), W.shape[0]) or len(X) == 0:
+        raise ValueError(
+            f"weights (out, in) = {W.shape} have inputs (N, in) and gradients (N, out), not {X.shape} and {dy.shape}"
+        )
+    if not (np.isfinite(X).all() and np.isfinite(dy).all()):
+        raise ValueError(f"inputs {X.shape} or gradients {dy.shape} hold NaN or infinity")

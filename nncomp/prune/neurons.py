@@ -7,7 +7,7 @@ layer's weights. Scores are columns (out, 1), so that a mask of them keeps or dr
 
 import numpy as np
 
-from nncomp.prune.checks import check_damp, check_weights
+from nncomp.prune.checks import check_damp, check_samples, check_weights
 from nncomp.prune.refit import gram, refit
 
 
@@ -69,6 +69,18 @@ def nonzero_activation(A: np.ndarray) -> np.ndarray:
            [0.5]])
     """
     return (A != 0).mean(axis=0)[:, None]
+
+
+def input_fisher(W: np.ndarray, X: np.ndarray, dy: np.ndarray) -> np.ndarray:
+    """`s_j = 1 / (2 N) sum_n (x_nj dL_n/dx_nj)^2`, a row (1, in): Fisher pruning of activations (Theis et al. 2018).
+
+    What the loss L_n of each sample would feel of a factor on input j: `dL_n/dX = dy W`, with gradients `dy (N, out)`.
+
+    >>> input_fisher(np.array([[1.0, 2.0]]), X=np.array([[3.0, 1.0]]), dy=np.array([[2.0]]))
+    array([[18.,  8.]])
+    """
+    check_samples(W, X, dy)
+    return ((X * (dy @ W)) ** 2).mean(axis=0, keepdims=True) / 2
 
 
 def compensate(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nncomp.prune.checks import check_weights
+from nncomp.prune.checks import check_samples
 from nncomp.prune.masks import keep_largest
 
 
@@ -38,15 +38,9 @@ def woodfisher(
     >>> woodfisher(np.array([[1.0, 2.0]]), X, dy, sparsity=0.5).round(3)
     array([[0., 3.]])
     """
-    check_weights(W)
-    if X.shape != (len(dy), W.shape[1]) or dy.shape != (len(X), W.shape[0]) or len(X) == 0:
-        raise ValueError(
-            f"weights (out, in) = {W.shape} have inputs (N, in) and gradients (N, out), not {X.shape} and {dy.shape}"
-        )
-    if not (np.isfinite(X).all() and np.isfinite(dy).all() and 0 < damp < np.inf) or block < 1:
-        raise ValueError(
-            f"inputs and gradients are finite, damping above 0, a block at least 1 weight, not {damp} and {block}"
-        )
+    check_samples(W, X, dy)
+    if not 0 < damp < np.inf or block < 1:
+        raise ValueError(f"damping is above 0 and finite, a block at least 1 weight, not {damp} and {block}")
     W_new = W.astype(np.float64)
     parts = [slice(first, first + block) for first in range(0, W.shape[1], block)]
     scores = np.zeros(W.shape)

@@ -19,7 +19,7 @@ ROWS = (
 )  # fmt: skip
 SCORES = (
     prune.magnitude, prune.random, prune.lamp, prune.wanda, prune.ria, prune.snip, prune.taylor, prune.fisher,
-    prune.obd, prune.grasp, prune.synflow, prune.column_l2,
+    prune.obd, prune.grasp, prune.synflow, prune.column_l2, prune.input_fisher,
 )  # fmt: skip
 KEEP = (
     prune.keep_globally, prune.keep_largest, prune.keep_each_row, prune.keep_each_group, prune.keep_blocks,
