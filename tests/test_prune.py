@@ -1,12 +1,29 @@
 """Masks: exact counts, nesting, ties by position, degenerate layers; schedules at their printed values."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nncomp.prune import constant, cubic, keep_above, keep_globally, keep_largest, magnitude, row_l1
+from nncomp.prune import (
+    constant,
+    cosine,
+    cubic,
+    exponential,
+    inc_cube,
+    iterative,
+    keep_above,
+    keep_globally,
+    keep_largest,
+    linear,
+    magnitude,
+    nncf_polynomial,
+    row_l1,
+    sparseml_polynomial,
+)
 from tests.strategies.weights import matrices
 
 scores = arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(0, 4).map(float))
@@ -63,9 +80,36 @@ def test_an_all_equal_layer_is_pruned_by_half_not_whole() -> None:
     assert keep_largest(np.ones((2, 2)), 0.5).tolist() == [[True, True], [False, False]]
 
 
-def test_cubic_values_printed_by_zhu_and_gupta_users() -> None:
-    assert [round(0.9 * cubic(t), 3) for t in (-1, 0, 0.25, 0.5, 0.75, 1, 2)] == [0, 0, 0.52, 0.787, 0.886, 0.9, 0.9]
-    assert constant(0) == constant(1) == 1
+TABLE = {  # what the systems' users see on the way to 0.9, at 0, 25, 50, 75 and 100 %
+    constant: [0.9, 0.9, 0.9, 0.9, 0.9],
+    linear: [0.0, 0.225, 0.45, 0.675, 0.9],
+    cubic: [0.0, 0.52, 0.787, 0.886, 0.9],
+    inc_cube: [0.0, 0.014, 0.113, 0.38, 0.9],
+    exponential: [0.0, 0.438, 0.684, 0.822, 0.9],
+    cosine: [0.0, 0.069, 0.264, 0.556, 0.9],
+    nncf_polynomial: [0.0, 0.205, 0.418, 0.642, 0.9],
+    sparseml_polynomial: [1.8, 1.406, 1.125, 0.956, 0.9],
+}
+
+
+@pytest.mark.parametrize("schedule", TABLE)
+def test_schedules_at_their_printed_values(schedule) -> None:  # type: ignore[no-untyped-def]
+    assert [round(schedule(t / 4, 0.9), 3) for t in range(5)] == TABLE[schedule]
+    assert schedule(-1.0, 0.9) == schedule(0.0, 0.9) and schedule(2.0, 0.9) == schedule(1.0, 0.9)
+    with pytest.raises(ValueError, match="between 0 and 1, not 1.5"):
+        schedule(0.5, 1.5)
+
+
+@given(st.floats(0, 1), st.integers(1, 8))
+def test_a_schedule_ends_at_what_was_asked_and_never_falls(sparsity: float, rounds: int) -> None:
+    stairs = partial(iterative, rounds=rounds)
+    for schedule in [s for s in TABLE if s is not sparseml_polynomial] + [stairs]:
+        curve = [schedule(t / 64, sparsity) for t in range(65)]
+        assert curve[-1] == sparsity and curve == sorted(curve) and min(curve) >= 0
+    at = np.minimum(np.arange(64) * rounds // 64 + 1, rounds)  # each step holds for its share of the time
+    np.testing.assert_allclose(
+        [stairs(t / 64, sparsity) for t in range(64)], 1 - (1 - sparsity) ** (at / rounds), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,6 +119,7 @@ def test_cubic_values_printed_by_zhu_and_gupta_users() -> None:
         (lambda: keep_largest(np.ones(3), -0.1), "between 0 and 1, not -0.1"),
         (lambda: keep_largest(np.array([1.0, np.nan]), 0.5), r"floats without NaN, .* not float64 \(2,\)"),
         (lambda: keep_largest(np.array([0, 1], np.uint8), 0.5), r"not uint8 \(2,\)"),
+        (lambda: iterative(0.5, 0.5, rounds=0), "at least 1 round, not 0"),
         (lambda: keep_above(np.array([np.nan]), 0.5), "NaN"),
         (lambda: keep_above(np.ones(1), np.nan), "threshold nan"),
     ],

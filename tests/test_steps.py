@@ -216,7 +216,7 @@ def test_gradual_pruning_grows_by_its_schedule_and_holds_masked_weights_at_zero(
     n = total(dense)
     for t, density in enumerate(densities, 1):
         at = min(t - t % 10, 30) / 30
-        assert density == n - round(0.8 * cubic(at) * n), t
+        assert density == n - round(cubic(at, 0.8) * n), t
 
 
 def test_quantize_rounds_each_row_to_its_grid(dense: MLP) -> None:

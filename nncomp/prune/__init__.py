@@ -20,7 +20,17 @@ from nncomp.prune.obc import obc
 from nncomp.prune.obs import inverse_without, obd, obs, obs_update
 from nncomp.prune.patterns import keep_blocks, keep_each_group, keep_each_row, keep_n_of_m, prune_n_of_m
 from nncomp.prune.refit import gram, output_error, refit
-from nncomp.prune.schedules import constant, cubic
+from nncomp.prune.schedules import (
+    constant,
+    cosine,
+    cubic,
+    exponential,
+    inc_cube,
+    iterative,
+    linear,
+    nncf_polynomial,
+    sparseml_polynomial,
+)
 from nncomp.prune.scores import deviation_threshold, magnitude, random
 from nncomp.prune.sparsegpt import sparsegpt
 from nncomp.prune.synflow import synflow, synflow_masks
@@ -31,17 +41,21 @@ __all__ = [
     "column_l2",
     "compensate",
     "constant",
+    "cosine",
     "cubic",
     "deviation_threshold",
     "erdos_renyi",
+    "exponential",
     "fisher",
     "fisher_inverse",
     "geometric_median",
     "gram",
     "grasp",
+    "inc_cube",
     "input_fisher",
     "input_norms",
     "inverse_without",
+    "iterative",
     "keep_above",
     "keep_blocks",
     "keep_each_group",
@@ -55,8 +69,10 @@ __all__ = [
     "keep_sparsegpt",
     "keep_tfmot",
     "lamp",
+    "linear",
     "magnitude",
     "mean_activation",
+    "nncf_polynomial",
     "nonzero_activation",
     "obc",
     "obd",
@@ -71,6 +87,7 @@ __all__ = [
     "row_l2",
     "snip",
     "sparsegpt",
+    "sparseml_polynomial",
     "squared_gradients",
     "synflow",
     "synflow_masks",

@@ -7,6 +7,7 @@ import numpy as np
 
 from nncomp.prune.checks import check_sparsity, check_weights
 from nncomp.prune.masks import keep_globally
+from nncomp.prune.schedules import exponential
 
 
 def synflow(weights: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -46,9 +47,9 @@ def synflow_masks(weights: Sequence[np.ndarray], sparsity: float, rounds: int = 
         raise ValueError(f"at least 1 round, not {rounds}")
     masks = [np.ones(W.shape, bool) for W in weights]
     for k in range(1, rounds + 1):
-        left = 1 - (1 - sparsity) ** (k / rounds) if k < rounds else sparsity
         scores = synflow([W * mask for W, mask in zip(weights, masks)])
-        masks = keep_globally([np.where(mask, s, -np.inf) for s, mask in zip(scores, masks)], left)
+        living = [np.where(mask, s, -np.inf) for s, mask in zip(scores, masks)]
+        masks = keep_globally(living, exponential(k / rounds, sparsity))
     return masks
 
 

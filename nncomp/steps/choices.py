@@ -25,6 +25,10 @@ KEEP = (
     prune.keep_globally, prune.keep_largest, prune.keep_each_row, prune.keep_each_group, prune.keep_blocks,
     prune.keep_erdos_renyi, prune.keep_floored, prune.keep_tfmot, prune.keep_nncf, prune.keep_sparsegpt,
 )  # fmt: skip
+SCHEDULES = (
+    prune.constant, prune.linear, prune.cubic, prune.exponential, prune.cosine, prune.iterative, prune.inc_cube,
+    prune.nncf_polynomial,
+)  # fmt: skip
 
 CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
     "init.activation": kinds.ACTIVATIONS,
@@ -33,7 +37,7 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
     "FineTune.schedule": (learning_rate.Constant, learning_rate.Step, learning_rate.Cosine, learning_rate.OneCycle),
     "Prune.scores": (*SCORES, *ROWS),
     "Prune.keep": KEEP,
-    "Prune.schedule": (prune.constant, prune.cubic),
+    "Prune.schedule": SCHEDULES,
     "Prune.during": TRAINING,
     "Quantize.weights": kinds.UNIFORM,
     "Quantize.per": kinds.PER_WEIGHT,

@@ -12,7 +12,7 @@ from nncomp.evidence import Evidence, asked, scores_of
 from nncomp.fields import check_whole
 from nncomp.hooks import Hook
 from nncomp.network import MLP
-from nncomp.prune import constant, keep_globally, magnitude
+from nncomp.prune import constant, exponential, keep_globally, magnitude
 from nncomp.prune.checks import check_sparsity
 from nncomp.shown import shown
 from nncomp.steps.fine_tune import FineTune
@@ -45,7 +45,7 @@ class Prune:
     keep: Callable[..., Any] = keep_globally
     samples: int = 2048
     rounds: int = 1
-    schedule: Callable[[float], float] = constant
+    schedule: Callable[[float, float], float] = constant
     ramp: float = 0.6
     interval: int = 100
     during: FineTune | None = None
@@ -70,8 +70,7 @@ class Prune:
             network = self.during(network, data, (pruning, *hooks))
             return _masked(network, pruning.masks)
         for k in range(1, self.rounds + 1):
-            left = self.sparsity if k == self.rounds else 1 - (1 - self.sparsity) ** (k / self.rounds)
-            network = _masked(network, self.masks(network, samples, left))
+            network = _masked(network, self.masks(network, samples, exponential(k / self.rounds, self.sparsity)))
         return network
 
     def masks(self, network: MLP, samples: Split, sparsity: float) -> list[np.ndarray]:
@@ -103,16 +102,14 @@ class Gradual(Hook):
 
     def after_update(self, t: int, network: MLP) -> None:
         if t <= self.last and (t % self.prune.interval == 0 or t == self.last):
-            self.masks = self.prune.masks(
-                network, self.samples, self.prune.sparsity * self.prune.schedule(t / self.last)
-            )
+            self.masks = self._masks(network, t / self.last)
         self._apply(network)
 
     def state(self) -> dict[str, np.ndarray]:
         return {f"mask.{i}": mask for i, mask in enumerate(self.masks)}
 
     def _masks(self, network: MLP, progress: float) -> list[np.ndarray]:
-        return self.prune.masks(network, self.samples, self.prune.sparsity * self.prune.schedule(progress))
+        return self.prune.masks(network, self.samples, self.prune.schedule(progress, self.prune.sparsity))
 
     def _apply(self, network: MLP) -> None:
         for layer, mask in zip(network.layers, self.masks):
