@@ -1,5 +1,6 @@
 """What can be done in the middle of a training, and the two classic regularizers done so."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,15 @@ class Hook:
 
     def after_update(self, t: int, network: MLP) -> None:
         """After each update."""
+
+    def rewire(self, t: int, network: MLP, gradients: Callable[[], list[np.ndarray]]) -> Mapping[int, Sparse]:
+        """After each update: for some of the `Sparse` layers, by number, another pattern of as many weights.
+
+        `gradients()` are those of the whole matrices (out, in) for the batch just seen, absent weights included; it
+        costs a dense pass, and only if it is called. What the optimizer remembers of a weight stays with it; of a new
+        one it remembers nothing.
+        """
+        return {}
 
     def after_epoch(self, epoch: int, network: MLP, loss: float) -> None:
         """After each epoch, from 1, with the mean loss of its batches."""

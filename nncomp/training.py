@@ -1,7 +1,7 @@
 """The training loop: shuffled batches, a loss, the backward pass, an update; on a private copy of the network."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -15,6 +15,8 @@ from nncomp.network import MLP, backward, forward
 from nncomp.objective import Batch, Objective, Supervised
 from nncomp.optim import Adam, Optimizer
 from nncomp.progress import Progress
+from nncomp.trainee import Trainee
+from nncomp.weights import Dense
 
 
 def train(
@@ -47,20 +49,19 @@ def train(
     array([0, 1])
     """
     _check(network, data, epochs, batch, validation, patience)
-    start = network.copied()
     loss = loss.with_params(tuple(p.copy() for p in loss.params))
-    x, y = start.check(data.x), data.y
-    run = _Run(start, start.params, x, y, loss, optimizer, schedule, tuple(dropout), tuple(hooks))
+    run = _Run(Trainee(network), network.check(data.x), data.y, loss, optimizer, schedule, tuple(dropout), tuple(hooks))
     options = (epochs, batch, schedule, dropout, patience, validation, seed, threads)
     acting = [hook for hook in hooks if is_dataclass(hook)]
     settings = (network, data, loss, optimizer, options, acting)
     slots = optimizer.init(run.params)
-    progress = Progress(settings, [*run.params, *run.running], slots, np.random.default_rng(seed), hooks)
+    progress = Progress(settings, [*run.params, *run.trainee.tracked], slots, np.random.default_rng(seed), hooks)
     updates = epochs * -(-len(data) // batch)
     for hook in hooks:
-        hook.before_training(updates, start)
+        hook.before_training(updates, run.network)
     for hook in hooks:
         hook.resume(progress)
+    run.trainee.read_patterns()
     finished = progress.epoch == epochs or progress.since == patience
     with on_threads(threads), np.errstate(over="ignore", invalid="ignore"):  # divergence is told by name
         while not finished:
@@ -76,6 +77,7 @@ def train(
             for hook in hooks:
                 hook.keep(progress, finished)
     progress.take_best()
+    run.trainee.read_patterns()
     if not all(np.isfinite(a).all() for a in run.params):
         raise ValueError(f"training diverged: NaN or infinite weights after update {progress.t}; try a smaller rate")
     return run.network.copied()
@@ -83,10 +85,9 @@ def train(
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """One training of the arrays `shared`, in place, and of those of the `loss`, on samples `x` and targets `y`."""
+    """One training of the `trainee`, in place, and of the arrays of the `loss`, on samples `x` and targets `y`."""
 
-    start: MLP
-    shared: list[tuple[np.ndarray, ...]]
+    trainee: Trainee
     x: np.ndarray
     y: np.ndarray
     loss: Objective
@@ -97,19 +98,12 @@ class _Run:
 
     @property
     def network(self) -> MLP:
-        """The network of the arrays as they are now: new layers, so that nothing prepared outlives an update."""
-        return self.start.with_params(self.shared)
+        return self.trainee.network
 
     @property
     def params(self) -> list[np.ndarray]:
         """What is trained."""
-        return [*chain.from_iterable(self.shared), *self.loss.params]
-
-    @property
-    def running(self) -> list[np.ndarray]:
-        """What is tracked along with it."""
-        norms = (layer.norm for layer in self.start.layers)
-        return [a for norm in norms if norm is not None for a in (norm.mean, norm.var)]
+        return [*self.trainee.params, *self.loss.params]
 
     def update(self, index: np.ndarray, progress: Progress, updates: int) -> float:
         """One of so many `updates`, on the samples at `index`; returns their mean loss."""
@@ -133,7 +127,17 @@ class _Run:
         network = self.network if self.hooks else network
         for hook in self.hooks:
             hook.after_update(t, network)
+        for hook in self.hooks:
+            for i, weight in hook.rewire(t, self.network, lambda: self._dense_gradients(batch)).items():
+                self.trainee.rewire(i, weight, progress.slots)
         return value
+
+    def _dense_gradients(self, batch: Batch) -> list[np.ndarray]:
+        """Of the whole matrices, as if every weight were kept."""
+        network = self.network.with_layers(lambda layer: replace(layer, weight=Dense(layer.weight.dense())))
+        _, tape = forward(network, batch.x)
+        _, at_outputs, _ = self.loss([saved.a for saved in tape], batch)
+        return [dw for dw, *_ in backward(network, tape, at_outputs)]
 
 
 def _check(network: MLP, data: Split, epochs: int, batch: int, validation: Split | None, patience: int | None) -> None:

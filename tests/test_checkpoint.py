@@ -22,6 +22,7 @@ from nncomp.prune import cubic
 from nncomp.steps import Distill, FineTune, Prune, Quantize
 from nncomp.training import train
 from tests.strategies.weights import seeds
+from tests.test_rewiring import Wander, sparse
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((23, 6)).astype(np.float32)
@@ -74,6 +75,8 @@ TRAININGS: dict[str, Any] = {
     "gradual pruning": lambda hooks: Prune(0.6, schedule=cubic, interval=2, during=MEANWHILE)(NETWORK, DATA, hooks),
     "through quantization": lambda hooks: Quantize(during=MEANWHILE)(NETWORK, DATA, hooks),
     "distillation": lambda hooks: Distill(student=MLP.init([6, 4, 3]), during=MEANWHILE)(NETWORK, DATA, hooks),
+    "patterns that change": lambda hooks: MEANWHILE(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),
+    "patterns, the best of them": lambda hooks: PATIENT(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),
     "a loss that trains": lambda hooks: train(
         MLP.init([6, 3]), DATA.train, Scaled(np.ones(3, np.float32)[:1]), epochs=4, batch=8, hooks=hooks,
         schedule=Cosine(),
