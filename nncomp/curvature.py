@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nncomp.activations import Activation
+from nncomp.activations import Activation, Identity, LeakyReLU, LogSoftmax, ReLU, Softmax
 from nncomp.losses import cross_entropy, log_probabilities, squared_error
 from nncomp.network import MLP, forward
 
@@ -67,7 +67,11 @@ def hessian_diagonal(
 
 
 def _slopes(f: Activation, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """f'(z), and f''(z) by a central difference of it."""
+    """f'(z), and f''(z): 0 where f is made of straight pieces, kinks included, else a central difference of f'."""
+    if isinstance(f, Softmax | LogSoftmax):
+        raise ValueError(f"{f} is no function of one number, so it has no f': end the network with logits")
+    if isinstance(f, Identity | ReLU | LeakyReLU):
+        return f.vjp(z, f.forward(z), np.ones_like(z)), np.zeros_like(z)
     step = np.finfo(z.dtype).eps ** (1 / 3) * np.maximum(np.abs(z), 1)
     slope, ahead, behind = (f.vjp(at, f.forward(at), np.ones_like(z)) for at in (z, z + step, z - step))
     return slope, (ahead - behind) / (2 * step)

@@ -1,14 +1,8 @@
-"""What a pruning method may know of a network's layers: it asks by the names of its arguments.
+"""What a pruning method may know of a network's layers."""
 
-`wanda(W, norms)` is given each layer's weights and the lengths of its inputs, `snip(w, g)` weights and gradient,
-`synflow(weights)` the weights of all layers at once. A function of your own is given what it names in the same way.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from inspect import Parameter, signature
-from typing import Any
 
 import numpy as np
 
@@ -27,8 +21,9 @@ Arrays = list[np.ndarray]
 class Evidence:
     """Of every layer of a network, on some samples, what the attribute's name says; each is found when asked for.
 
-    Derivatives are those of the cross-entropy of labels or of the squared error of values, taken in float64 with the
-    weights as they are decoded and without input grids.
+    All is as at inference, in float64, weights as they are decoded, norms by their running statistics, and without
+    input grids. Derivatives are those of the cross-entropy of labels or of the squared error of values. The arrays can
+    only be read.
 
     >>> from nncomp.data import load_data
     >>> evidence = Evidence(MLP.init([64, 32, 10]), load_data("digits").train)
@@ -41,8 +36,8 @@ class Evidence:
 
     @cached_property
     def W(self) -> Arrays:
-        """The weights (out, in)."""
-        return [layer.weight.dense() for layer in self.network.layers]
+        """The weights (out, in), in their own dtype."""
+        return _readable(layer.weight.dense() for layer in self.network.layers)
 
     @property
     def w(self) -> Arrays:
@@ -52,12 +47,12 @@ class Evidence:
     @property
     def X(self) -> Arrays:
         """The inputs (samples, in)."""
-        return [self._network.check(self.samples.x), *self.A[:-1]]
+        return _readable([self._network.check(self.samples.x), *self.A[:-1]])
 
     @property
     def A(self) -> Arrays:
         """The outputs (samples, out), after the activation."""
-        return [saved.a for saved in self._tape]
+        return _readable(saved.a for saved in self._tape)
 
     @property
     def norms(self) -> Arrays:
@@ -74,11 +69,11 @@ class Evidence:
         """The gradient (samples, out) of each sample's own loss at `x W.T + bias`."""
         da = by_targets(self.A[-1], self.samples.y)[1] * len(self.samples)
         found: Arrays = []
-        for layer, saved in zip(reversed(self._network.layers), reversed(self._tape)):
+        for layer, saved, a in zip(reversed(self._network.layers), reversed(self._tape), reversed(self._scales)):
             dz, _ = layer.at_sums(saved, da)
-            found.append(dz)
+            found.append(dz * a)
             da = dz @ layer.weight.dense()
-        return found[::-1]
+        return _readable(found[::-1])
 
     @property
     def g(self) -> Arrays:
@@ -95,60 +90,49 @@ class Evidence:
         """The diagonal (out, in) of the Hessian, by `hessian_diagonal`."""
         values = np.issubdtype(self.samples.y.dtype, np.floating)
         derivatives = squared_error_derivatives if values else cross_entropy_derivatives
-        return [h for h, _ in hessian_diagonal(self._network, self.samples.x, self.samples.y, derivatives)]
+        found = hessian_diagonal(self._network, self.samples.x, self.samples.y, derivatives)
+        return [h * a[:, None] ** 2 for (h, _), a in zip(found, self._scales)]
 
     @property
     def weights(self) -> Arrays:
         """The weights of all layers, in float64."""
-        return [layer.weight.dense() for layer in self._network.layers]
+        return _readable(W.astype(np.float64) for W in self.W)
 
     @property
     def gradient(self) -> Callable[[Sequence[np.ndarray]], Arrays]:
         """From weights of all layers to the gradients of the mean loss there."""
 
         def at(weights: Sequence[np.ndarray]) -> Arrays:
-            params = [(w, *other) for w, (_, *other) in zip(weights, self._network.params, strict=True)]
-            network = self._network.with_params(params)
+            scales = [a[:, None] for a in self._scales]
+            biases = [layer.bias for layer in self._network.layers]
+            folded = [(w * a, b) for w, a, b in zip(weights, scales, biases, strict=True)]
+            network = self._network.with_params(folded)
             y, tape = forward(network, self.samples.x)
             found = backward(network, tape, {len(tape) - 1: by_targets(y, self.samples.y)[1]})
-            return [dw for dw, *_ in found]
+            return [dw * a for (dw, _), a in zip(found, scales)]
 
         return at
 
     @cached_property
     def _network(self) -> MLP:
-        return self.network.with_layers(_in_float64)
+        return self.network.with_layers(_in_float64).with_layers(Linear.folded)
+
+    @cached_property
+    def _scales(self) -> Arrays:
+        """What folding its norm multiplies the rows of each layer by."""
+        norms = [layer.norm for layer in self.network.with_layers(_in_float64).layers]
+        return [np.ones(W.shape[0]) if norm is None else norm.affine()[0] for W, norm in zip(self.W, norms)]
 
     @cached_property
     def _tape(self) -> list[LayerSaved]:
         return forward(self._network, self.samples.x)[1]
 
 
-def scores_of(method: Callable[..., Any], evidence: Evidence) -> Arrays:
-    """What `method` says of each layer, given what it asks for.
-
-    >>> from nncomp.prune import magnitude
-    >>> [s.shape for s in scores_of(magnitude, Evidence(MLP.init([3, 2]), Split(np.ones((1, 3)), np.zeros(1, int))))]
-    [(2, 3)]
-    """
-    given = {name: getattr(evidence, name) for name in asked(method)}
-    if "weights" in given:
-        return list(method(**given))
-    return [method(**dict(zip(given, layer))) for layer in zip(*given.values())]
-
-
-def asked(method: Callable[..., Any], *given: str) -> list[str]:
-    """The names of what `method` needs besides what is `given`; a ValueError where that is not to be had.
-
-    >>> from nncomp.prune import wanda
-    >>> asked(wanda)
-    ['W', 'norms']
-    """
-    needed = [p.name for p in signature(method).parameters.values() if p.default is Parameter.empty]
-    known = [name for name in vars(Evidence) if not name.startswith("_")]
-    for name in set(needed) - {*known, *given}:
-        raise ValueError(f"{method!r} asks for {name!r}; it can be given {', '.join([*given, *known])}")
-    return [name for name in needed if name not in given]
+def _readable(arrays: Iterable[np.ndarray]) -> Arrays:
+    views = [a.view() for a in arrays]
+    for view in views:
+        view.flags.writeable = False
+    return views
 
 
 def _in_float64(layer: Linear) -> Linear:

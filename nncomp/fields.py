@@ -33,6 +33,18 @@ def items(hint: Any) -> Any:
     return None
 
 
+def length(hint: Any) -> int | None:
+    """How many items a list has that is of a fixed number of them.
+
+    >>> length(tuple[int, int]), length(tuple[int, ...])
+    (2, None)
+    """
+    for one in alternatives(hint):
+        if get_origin(one) is tuple and Ellipsis not in get_args(one):
+            return len(get_args(one))
+    return None
+
+
 def plain(value: Any, hint: Any) -> bool:
     """Whether a number, truth value, string or None is what `hint` allows; True is no number, and no number NaN.
 
@@ -70,7 +82,8 @@ def expected(hint: Any, names: Sequence[str] = (), none: str = "nothing") -> str
     """
     item = items(hint)
     if item is not None:
-        return f"a list, each item {expected(item, names, none)}"
+        n = length(hint)
+        return f"a list{'' if n is None else f' of {n}'}, each item {expected(item, names, none)}"
     words = [WORDS[one] for one in alternatives(hint) if one in WORDS]
     if names:
         words.append(names[0] if len(names) == 1 else f"one of {', '.join(names)}")

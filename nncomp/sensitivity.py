@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from nncomp.data import Split
-from nncomp.evidence import Evidence, scores_of
+from nncomp.evidence import Evidence
 from nncomp.measure import score
 from nncomp.network import MLP
 from nncomp.prune import keep_largest, magnitude
+from nncomp.scoring import scores_of
 
 
 def layer_sensitivity(

@@ -11,12 +11,17 @@ def shown(value: Any) -> str:
     Assigned as `__repr__`, so that the `repr` of a recipe reproduces the run.
     """
     told = ((f.name, getattr(value, f.name), f.default) for f in fields(value))
-    words = (f"{name}={_word(now)}" for name, now, default in told if now is not default and now != default)
+    words = (f"{name}={word(now)}" for name, now, default in told if now is not default and now != default)
     return f"{type(value).__name__}({', '.join(words)})"
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
+    """A value as in source code: a function by its name.
+
+    >>> word(len), word(partial(round, ndigits=2)), word(0.5)
+    ('len', 'partial(round, ndigits=2)', '0.5')
+    """
     if isinstance(value, partial):
-        told = (f"{name}={_word(argument)}" for name, argument in value.keywords.items())
-        return f"partial({', '.join([_word(value.func), *map(_word, value.args), *told])})"
+        told = (f"{name}={word(argument)}" for name, argument in value.keywords.items())
+        return f"partial({', '.join([word(value.func), *map(word, value.args), *told])})"
     return value.__qualname__ if callable(value) and hasattr(value, "__qualname__") else repr(value)

@@ -1,15 +1,19 @@
 """Second derivatives against central differences of first ones, where the diagonal approximation is exact."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.activations import Activation, Identity, ReLU, Sigmoid, Tanh
+from nncomp.activations import Activation, Identity, LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from nncomp.curvature import cross_entropy_derivatives, hessian_diagonal, squared_error_derivatives
+from nncomp.layer import Linear
 from nncomp.losses import cross_entropy, squared_error
 from nncomp.network import MLP, backward, forward
 from nncomp.prune import obd
+from nncomp.weights import Dense
 from tests.strategies.weights import seeds
 
 activations = st.sampled_from([Identity(), Tanh(), Sigmoid()])
@@ -75,3 +79,21 @@ def test_a_network_with_norm_is_refused() -> None:
         hessian_diagonal(network, np.ones((2, 3), np.float32), np.array([0, 1]))
     g, h = cross_entropy_derivatives(np.array([[1e4, 0.0]]), np.array([0]))
     assert not g.any() and not h.any(), "certain"
+
+
+def test_straight_pieces_do_not_bend_at_their_kinks() -> None:
+    """One unit that sees 1e-7 and passes it to two logits: its slope is 1, and p (1 - p) is a half of their sum."""
+    for activation, z in ((ReLU(), 1e-7), (LeakyReLU(0.5), -1e-7), (Identity(), 0.0)):
+        layers = (
+            Linear(Dense(np.array([[1.0]])), np.array([z - 1]), activation),
+            Linear(Dense(np.array([[1.0], [-1.0]])), np.zeros(2)),
+        )
+        (h, _), _ = hessian_diagonal(MLP(layers), np.array([[1.0]]), np.array([0]))
+        assert h[0, 0] == pytest.approx(0.5 * (0.25 if z < 0 else 1))
+
+
+def test_a_softmax_has_no_derivative_of_one_number() -> None:
+    layers = MLP.init([2, 3], dtype=np.float64).layers
+    for last in (Softmax(), LogSoftmax()):
+        with pytest.raises(ValueError, match=r"is no function of one number.*: end the network with logits"):
+            hessian_diagonal(MLP((replace(layers[0], activation=last),)), np.ones((1, 2)), np.array([0]))

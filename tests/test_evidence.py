@@ -1,5 +1,8 @@
 """What pruning methods are given: each quantity against its definition, by the names a method asks for."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,11 +11,14 @@ from hypothesis import strategies as st
 from nncomp.activations import Tanh
 from nncomp.curvature import hessian_diagonal
 from nncomp.data import Split
-from nncomp.evidence import Evidence, asked, scores_of
+from nncomp.evidence import Evidence
+from nncomp.layer import Linear
 from nncomp.losses import by_targets
 from nncomp.network import MLP, backward, forward
+from nncomp.norm import BatchNorm
 from nncomp.prune import grasp, input_fisher, magnitude, mean_activation, snip, synflow
-from nncomp.weights import Dense
+from nncomp.scoring import asked, scores_of
+from nncomp.weights import Dense, Sparse
 from tests.strategies.networks import networks
 from tests.strategies.weights import seeds
 
@@ -24,7 +30,7 @@ def samples(network: MLP, seed: int, values: bool, n: int = 4) -> Split:
     return Split(rng.standard_normal((n, network.sizes[0])).astype(np.float32), targets)
 
 
-@given(networks(np.float64, quantized_inputs=False), seeds, st.booleans())
+@given(networks(np.float64, quantized_inputs=False, norms=False), seeds, st.booleans())
 def test_gradients_are_those_of_the_backward_pass(network: MLP, seed: int, values: bool) -> None:
     """Of every form of weight, as decoded."""
     split = samples(network, seed, values)
@@ -40,9 +46,46 @@ def test_gradients_are_those_of_the_backward_pass(network: MLP, seed: int, value
     parts = zip(evidence.g, evidence.gradient(evidence.weights), expected, evidence.dy, evidence.X)
     for g, again, (dw, *_), dy, X in parts:
         # The factor 4 of a mean over 4 samples is exact: what may differ is the order of the last sum.
-        bound = 8 * np.finfo(float).eps * (np.abs(dy).T @ np.abs(X)) / 4
+        bound = 8 * np.finfo(float).eps * (np.abs(dy).T @ np.abs(X)) / 4 + np.finfo(float).tiny  # and below normal ones
         assert (np.abs(g - dw) <= bound).all()
         np.testing.assert_array_equal(again, dw)
+
+
+@pytest.mark.parametrize("values", [False, True])
+def test_norms_are_taken_as_at_inference(values: bool) -> None:
+    """Every derivative is at the weights before the norm, of the network that is called."""
+    rng, step = np.random.default_rng(4), 1e-5
+    layers = MLP.init([3, 4, 2], activation=Tanh(), norm=True, dtype=np.float64).layers
+    norm = BatchNorm(*rng.standard_normal((3, 4)), rng.random(4) + 0.5)
+    network = MLP((replace(layers[0], norm=norm), layers[1]))
+    split = samples(network, 5, values)
+    evidence = Evidence(network, split)
+    np.testing.assert_allclose(evidence.A[-1], network(split.x.astype(np.float64)), rtol=1e-12)
+    for i, (g, again, h) in enumerate(zip(evidence.g, evidence.gradient(evidence.weights), evidence.h)):
+        np.testing.assert_allclose(again, g, rtol=1e-9, atol=1e-12)
+        W = evidence.W[i]
+        for at in np.ndindex(W.shape):
+            losses = []
+            for sign in (-1, 0, 1):
+                w = W.copy()
+                w[at] += sign * step
+                params = [(w, *p[1:]) if i == k else p for k, p in enumerate(network.params)]
+                losses.append(by_targets(network.with_params(params)(split.x.astype(np.float64)), split.y)[0])
+            assert g[at] == pytest.approx((losses[2] - losses[0]) / (2 * step), abs=1e-8)
+            if i == 1:  # the last layer's second derivatives are exact
+                assert h[at] == pytest.approx((losses[0] - 2 * losses[1] + losses[2]) / step**2, abs=1e-4)
+    scale = norm.affine()[0][:, None]
+    folded = Evidence(network.with_layers(type(layers[0]).folded), split)
+    np.testing.assert_allclose(evidence.h[0], folded.h[0] * scale**2, rtol=1e-9)
+    assert [len(dy) for dy in Evidence(network, split.first(1)).dy] == [1, 1], "one sample has a gradient too"
+
+
+def test_what_is_given_can_only_be_read() -> None:
+    network = MLP.init([3, 4, 2], dtype=np.float64)
+    split = Split(np.ones((2, 3)), np.array([0, 1]))
+    for name in ("W", "X", "A", "dy", "weights"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(Evidence(network, split), name)[0][...] = 0
 
 
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=4), seeds)
@@ -132,6 +175,41 @@ def test_fisher_of_inputs_is_what_a_factor_on_them_does() -> None:
                     ends.append(by_targets(rest(seen[None]), np.array([y]))[0])
                 slopes.append((ends[0] - ends[1]) / (2 * step))
             assert found[i][0, j] == pytest.approx(np.mean(np.square(slopes)) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (lambda weights: list(weights)[:1], "scores 1 of 2 layers"),
+        (lambda W: np.abs(W).sum(axis=1), "layer 0: scores are (4, 3), (4, 1) or (1, 3), not (4,)"),
+        (lambda W: np.abs(W).sum(keepdims=True), "not (1, 1)"),
+        (lambda W: None, "not ()"),
+        (lambda W: W * np.nan, "layer 0: scores are floats without NaN, not float64"),
+        (lambda W: W.astype(int), "scores are floats without NaN, not int64"),
+        (lambda gradient: [], "so it needs their weights too"),
+        (lambda: 1, "names nothing to be given: W, w"),
+        (lambda W, /: W, "names nothing to be given"),
+        (lambda *arrays: arrays, "names nothing to be given"),
+        ("wanda", "a method is a function, not 'wanda'"),
+    ],
+)
+def test_scores_that_are_none(method, message: str) -> None:  # type: ignore[no-untyped-def]
+    network = MLP.init([3, 4, 2], dtype=np.float64)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        scores_of(method, Evidence(network, samples(network, 0, values=False)))
+
+
+def test_what_was_pruned_ranks_last_whole_rows_and_columns_too() -> None:
+    mask = np.array([[True, False, True], [False, False, False]])
+    network = MLP((Linear(Sparse.from_dense(np.ones((2, 3)), mask), np.ones(2)),))
+    evidence = Evidence(network, samples(network, 0, values=False))
+    inf = np.inf
+    for method, expected in (
+        (lambda W: np.ones((2, 3)), [[1, -inf, 1], [-inf] * 3]),
+        (lambda W: np.ones((2, 1)), [[1], [-inf]]),
+        (lambda W: np.ones((1, 3)), [[1, -inf, 1]]),
+    ):
+        assert scores_of(method, evidence)[0].tolist() == expected
 
 
 def test_what_is_not_to_be_had_is_named() -> None:

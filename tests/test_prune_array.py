@@ -1,6 +1,7 @@
 """Weights of other frameworks: mask and pruned array, without a network."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -50,6 +51,10 @@ def test_what_a_score_needs_is_given_by_name() -> None:
     mask, _ = prune_array(w, 0.25, snip, g=g)
     assert np.abs(w * g)[~mask].max() < np.abs(w * g)[mask].min() and (~mask).sum() == 6
     prune_array(w, 0.5, ria, norms=norms, a=1.0)
+    kernels, theirs = rng.standard_normal((2, 4, 3, 2, 2))
+    mask, _ = prune_array(kernels, 0.5, snip, g=theirs)
+    assert np.abs(kernels * theirs)[~mask].max() < np.abs(kernels * theirs)[mask].min()
+    np.testing.assert_array_equal(prune_array(w, 0.5, synflow)[0], prune_array(w, 0.5)[0])  # one layer: magnitudes
 
 
 def test_tensors() -> None:
@@ -65,12 +70,13 @@ def test_tensors() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: prune_array(np.ones((2, 2), int), 0.5), "weights are finite floats (out, in), not int64 (2, 2)"),
-        (lambda: prune_array(np.array([np.nan, 1.0]), 0.5), "finite floats"),
+        (lambda: prune_array(np.ones((2, 2), int), 0.5), "weights are floats (out, in), not int64 (2, 2)"),
+        (lambda: prune_array(np.array([np.nan, 1.0]), 0.5), "weights are finite; of float64 (1, 2), 1 are not"),
         (lambda: prune_array(np.ones((2, 2)), 1.5), "between 0 and 1, not 1.5"),
         (lambda: prune_array(np.ones((2, 2)), 0.5, wanda), "wanda needs norms, not one array"),
         (lambda: prune_array(np.ones((2, 2)), 0.5, magnitude, g=np.ones(2)), "magnitude needs no other array, not g"),
-        (lambda: prune_array(np.ones((2, 2)), 0.5, synflow), "synflow needs the weights of all layers, not one array"),
+        (lambda: prune_array(np.ones((2, 2)), 0.5, partial(ria, a=1.0)), "partial(ria, a=1.0) needs norms"),
+        (lambda: prune_array(np.ones((2, 2)), 0.5, keep=lambda s, x: s), "boolean of that shape, not float64 (2, 2)"),
         (lambda: prune_array(np.ones((2, 2)), 0.5, wanda, norms=np.ones(3)), "2 input norms of at least 0, not (3,)"),
     ],
 )  # fmt: skip

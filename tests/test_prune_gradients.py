@@ -13,10 +13,12 @@ from nncomp.prune import (
     fisher,
     fisher_inverse,
     grasp,
+    input_norms,
     keep_globally,
     lamp,
     magnitude,
     obs,
+    row_l2,
     snip,
     squared_gradients,
     synflow,
@@ -86,6 +88,24 @@ def test_grasp_of_a_quadratic_is_exact(seed: int) -> None:
     assert not grasp([w], lambda p: [0 * p[0]])[0].any(), "no gradient, no flow"
 
 
+def test_grasp_of_a_gradient_that_reuses_its_arrays() -> None:
+    same = [np.zeros(2)]
+
+    def gradient(w: list[np.ndarray]) -> list[np.ndarray]:
+        same[0][...] = w[0] * np.array([1.0, 10.0])
+        return same
+
+    np.testing.assert_allclose(grasp([np.array([1.0, 2.0])], gradient)[0], [1, 400], rtol=1e-6)
+
+
+def test_halves_are_multiplied_in_single_precision() -> None:
+    w, g = np.array([1e-4, 3e-4], np.float16), np.array([1e-3, 1e-3], np.float16)
+    for score in (taylor(w, g), fisher(w, g), snip(w, g)):
+        assert score.dtype == np.float32 and 0 < score[0] < score[1]
+    assert np.isfinite(row_l2(np.full((1, 4), 3e4, np.float16))).all()
+    assert np.isfinite(input_norms(np.full((1000, 1), 100, np.float16))).all()
+
+
 @given(SIZES, seeds)
 def test_synflow_is_conserved_and_the_derivative_it_says(sizes: list[int], seed: int) -> None:
     weights = chain(sizes, seed)
@@ -145,9 +165,13 @@ def test_lamp_by_loops(w: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: snip(np.ones(2), np.ones(3)), "of one shape, not (2,) and (3,)"),
+        (lambda: snip(np.ones(2), np.ones(3)), "of one shape, not float64 (2,) and float64 (3,)"),
         (lambda: taylor(np.ones(1), np.array([np.nan])), "are finite"),
-        (lambda: grasp([np.ones(2)], lambda w: [np.ones(3)]), "not (2,) and (3,)"),
+        (lambda: snip(np.array([100], np.int8), np.array([100], np.int8)), "finite floats of one shape, not int8 (1,)"),
+        (lambda: lamp(np.array([[1.0, np.nan]])), "weights are finite"),
+        (lambda: erdos_renyi([(0, 5)], 0.5), "at least one output and one input, not [(0, 5)]"),
+        (lambda: squared_gradients(np.ones((2, 3)), np.ones((3, 2))), "not (2, 3) and (3, 2)"),
+        (lambda: grasp([np.ones(2)], lambda w: [np.ones(3)]), "not float64 (2,) and float64 (3,)"),
         (lambda: fisher_inverse(np.ones(3)), "(samples, weights), damping above 0, not (3,)"),
         (lambda: fisher_inverse(np.ones((2, 3)), damp=0.0), "and 0.0"),
         (lambda: synflow([np.ones((2, 3)), np.ones((2, 3))]), "2 outputs are followed by 3 inputs"),

@@ -156,7 +156,9 @@ def test_functions_take_their_options_from_a_table(tmp_path: Path) -> None:
         ("a = 1", "b = 1", r"step 1 \(Prune\).scores: unknown key 'b'; expected a"),
         ("a = 1", 'a = "x"', r"step 1 \(Prune\).scores.a: expected a number, not 'x'"),
         ("a = 1", "norms = 1", r"unknown key 'norms'; expected a"),
-        ("[4, 2]", "4", r"keep.block: expected a list, each item a whole number, not 4"),
+        ("[4, 2]", "4", r"keep.block: expected a list of 2, each item a whole number, not 4"),
+        ("[4, 2]", "[4]", r"keep.block: expected a list of 2, each item a whole number, not .4"),
+        ('keep_largest" }', 'keep_largest", a = 1 }', r"unknown key 'a'; expected none"),
     ):
         with pytest.raises(RecipeError, match=message):
             recipe(tmp_path, text.replace(old, new))

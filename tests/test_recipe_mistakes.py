@@ -31,7 +31,7 @@ from tests.test_recipe import GOOD, recipe
         ("sparsity = 0.5", 'sparsity = "high"', r"step 1 \(Prune\).sparsity: expected a number, not 'high'"),
         ("sparsity = 0.5", "sparsity = [1]", r"step 1 \(Prune\)"),
         ("sparsity = 0.5", "", r"step 1 \(Prune\): .*sparsity"),
-        ('schedule = "cubic"', 'schedule = "square"', "expected one of constant, cubic, not 'square'"),
+        ('schedule = "cubic"', 'schedule = "square"', "expected one of constant, linear, cubic, .*, not 'square'"),
         ("[steps.during]\nepochs = 3\nseed = 5", "during = 3", "expected FineTune or .none., not 3"),
         ("epochs = 3", "epoch = 3", r"step 1 \(Prune\).during: unknown key 'epoch'; expected epochs"),
         ("epochs = 3", "epochs = 0", r"step 1 \(Prune\).during: epochs is a whole number of at least 1, not 0"),

@@ -148,7 +148,9 @@ def test_with_independent_inputs_sparsegpt_is_magnitude_pruning(seed: int, spars
     W, _ = layer(seed)
     mask = keep_largest(magnitude(W), sparsity)
     np.testing.assert_array_equal(sparsegpt(W, np.eye(6), sparsity), np.where(mask, W, 0))
-    np.testing.assert_array_equal(sparsegpt(W, np.eye(6), 0.5, (1, 3)), np.where(keep_n_of_m(magnitude(W), 1, 3), W, 0))
+    np.testing.assert_array_equal(
+        sparsegpt(W, np.eye(6), 2 / 3, (1, 3)), np.where(keep_n_of_m(magnitude(W), 1, 3), W, 0)
+    )
 
 
 @each_method
@@ -219,17 +221,29 @@ def test_degenerate_layers(method, shape: tuple[int, int]) -> None:  # type: ign
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: refit(np.ones((2, 3)), np.ones((2, 3), bool), np.eye(2)), "weights (out, in) = (2, 3), not (2, 2)"),
+        (lambda: refit(np.ones((2, 3)), np.ones((2, 3), bool), np.eye(2)), "(out, in) = (2, 3), not float64 (2, 2)"),
         (lambda: refit(np.ones((2, 2)), np.ones((2, 2)), np.eye(2)), "boolean of that shape, not float64 (2, 2)"),
         (lambda: refit(np.ones((2, 2)), np.ones((2, 2), bool), np.eye(2), damp=-1), "at least 0, not -1"),
-        (lambda: obc(np.ones((2, 2)), np.array([[1.0, 2.0], [0.0, 1.0]]), 0.5), "finite and symmetric"),
-        (lambda: sparsegpt(np.array([[np.nan]]), np.eye(1), 0.5), "finite floats (out, in), not float64 (1, 1)"),
+        (lambda: obc(np.ones((2, 2)), np.array([[1.0, 2.0], [0.0, 1.0]]), 0.5), "asymmetric or not positive"),
+        (lambda: obc(np.ones((2, 2)), np.array([[1.0, 2.0], [2.0, 1.0]]), 0.5), "no sum of inputs' products"),
+        (lambda: alps(np.ones((2, 2)), -np.eye(2), 0.5), "not positive"),
+        (lambda: alps(np.ones((2, 4)), np.eye(4), 0.6, (2, 4)), "2 of every 4 is not a sparsity of 0.6"),
+        (lambda: sparsegpt(np.ones((2, 4)), np.eye(4), np.nan, (2, 4)), "is not a sparsity of nan"),
+        (lambda: alps(np.ones((2, 4)), np.eye(4), 0.5, most=0), "at least 1 step, not 0.1 and 0"),
+        (lambda: alps(np.ones((2, 4)), np.eye(4), 0.5, damp=np.nan), "at least 0, not nan"),
+        (lambda: output_error(np.ones((2, 2)), np.ones((1, 2)), np.eye(2)), "are (2, 2) as the old ones, not (1, 2)"),
+        (lambda: obs_update(np.ones(2), np.zeros((2, 2)), 0), "no weight 0 left to prune"),
+        (lambda: obs_update(np.ones(2), np.eye(2), 5), "no weight 5 left"),
+        (lambda: obs(np.ones(2), -np.eye(2)), "nothing below 0"),
+        (lambda: obs(np.ones(2, int), np.eye(2)), "not int64 (2,)"),
+        (lambda: inverse_without(np.ones((2, 3)), 0), "need an inverse Hessian (n, n)"),
+        (lambda: sparsegpt(np.array([[np.nan]]), np.eye(1), 0.5), "weights are finite; of float64 (1, 1), 1 are not"),
         (lambda: sparsegpt(np.ones((1, 1)), np.eye(1), 0.5, block=0), "at least 1 column, not 0"),
         (lambda: sparsegpt(np.ones((1, 1)), np.eye(1), 1.5), "between 0 and 1, not 1.5"),
-        (lambda: alps(np.ones((1, 1)), np.eye(1), 0.5, rho=0), "rho is above 0, not 0"),
-        (lambda: alps(np.ones(3), np.eye(3), 0.5), "finite floats (out, in), not float64 (3,)"),
-        (lambda: obs(np.ones(2), np.eye(3)), "not (2,) and (3, 3)"),
-        (lambda: obd(np.ones(2), np.ones(3)), "are of one shape"),
+        (lambda: alps(np.ones((1, 1)), np.eye(1), 0.5, rho=0), "rho is above 0 and finite"),
+        (lambda: alps(np.ones(3), np.eye(3), 0.5), "weights are floats (out, in), not float64 (3,)"),
+        (lambda: obs(np.ones(2), np.eye(3)), "not float64 (2,) and (3, 3)"),
+        (lambda: obd(np.ones(2), np.ones(3)), "are finite and of one shape"),
         (lambda: damped(np.eye(2), np.inf), "not inf"),
     ],
 )  # fmt: skip

@@ -73,7 +73,11 @@ def test_what_n_of_m_counts(s: np.ndarray, m: int, data: st.DataObject) -> None:
         for keep, stay in ((keep_n_of_m, n), (prune_n_of_m, m - n)):
             assert (keep(whole, n, m).reshape(-1, m).sum(axis=1) == stay).all()
     sparsity = data.draw(st.floats(0, 1))
-    np.testing.assert_array_equal(keep_each_group(s, sparsity, m), prune_n_of_m(s, round(sparsity * m), m))
+    if round(sparsity * m) < m or sparsity == 1:
+        np.testing.assert_array_equal(keep_each_group(s, sparsity, m), prune_n_of_m(s, round(sparsity * m), m))
+    else:
+        with pytest.raises(ValueError, match=f"keeps none of {m} neighbours"):
+            keep_each_group(s, sparsity, m)
 
 
 @given(scores, st.floats(0, 1), st.integers(1, 4), st.integers(1, 4))
@@ -109,7 +113,7 @@ def test_weights_that_are_all_zero_have_scores_of_zero() -> None:
     [
         (lambda: wanda(np.ones((2, 3)), np.ones(2)), "(2, 3) have 3 input norms of at least 0, not (2,)"),
         (lambda: ria(np.ones((2, 3)), -np.ones(3)), "have 3 input norms"),
-        (lambda: wanda(np.full((1, 1), np.inf), np.ones(1)), "finite floats (out, in), not float64 (1, 1)"),
+        (lambda: wanda(np.full((1, 1), np.inf), np.ones(1)), "weights are finite; of float64 (1, 1), 1 are not"),
         (lambda: keep_n_of_m(np.ones((2, 4)), 3, 2), "not 3 of 2"),
         (lambda: prune_n_of_m(np.ones((2, 4)), 3, 2), "0 <= n <= m and m at least 1, not -1 of 2"),
         (lambda: keep_each_group(np.ones((2, 4)), 1.5), "between 0 and 1, not 1.5"),

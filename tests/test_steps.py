@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nncomp.data import Data, Split
-from nncomp.evidence import Evidence, scores_of
+from nncomp.evidence import Evidence
 from nncomp.formats import PerGroup, PerTensor, Uniform
 from nncomp.hooks import Hook
 from nncomp.measure import accuracy
@@ -32,6 +32,7 @@ from nncomp.prune import (
     lamp,
     magnitude,
     mean_activation,
+    nonzero_activation,
     obc,
     obd,
     output_error,
@@ -40,6 +41,7 @@ from nncomp.prune import (
     row_l1,
     snip,
     sparsegpt,
+    sparseml_polynomial,
     synflow,
     synflow_masks,
     taylor,
@@ -47,6 +49,7 @@ from nncomp.prune import (
     woodfisher,
 )  # fmt: skip
 from nncomp.quantize import Dynamic, Percentile, minmax
+from nncomp.scoring import scores_of
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Shrink, compress, stages
 from nncomp.transforms import FakeQuantize
 from nncomp.weights import Latent, Quantized, Sparse, Weight
@@ -200,8 +203,68 @@ def test_settings_that_cannot_be(dense: MLP) -> None:
         Reconstruct(0.5, lambda W, mask, sparsity: W)
     with pytest.raises(ValueError, match="asks for 'sparsity'"):
         Shrink(0.5, scores=lambda W, sparsity: W)
+    with pytest.raises(ValueError, match="takes no sparsity"):
+        Reconstruct(0.5, magnitude)
+    with pytest.raises(ValueError, match="keep is a function, not 'keep_largest'"):
+        Prune(0.5, keep="keep_largest")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="a schedule is of pruning during a training"):
+        Prune(0.5, schedule=cubic)
+    for wrong in (sparseml_polynomial, lambda t, s: s / 2):
+        with pytest.raises(ValueError, match="a schedule goes through fractions to 0.6"):
+            Prune(0.6, schedule=wrong, during=SHORT)
     with pytest.raises(ValueError, match="3 rounds are of pruning at once"):
         Prune(0.5, rounds=3, during=SHORT)
+
+
+def test_a_mask_or_weights_that_are_none_are_refused(dense: MLP) -> None:
+    for step, message in (
+        (Prune(0.5, keep=lambda s, sparsity: s), "layer 0: a mask is boolean"),
+        (Prune(0.5, keep=lambda s, sparsity: s[:1] > 0), "layer 0: a mask is boolean"),
+        (
+            Prune(0.5, scores=row_l1, keep=keep_each_row),
+            "scores whole rows or columns, and keep_each_row is for single weights",
+        ),
+        (Prune(0.5, scores=row_l1, keep=partial(keep_blocks, block=(2, 2))), "is for single weights"),
+        (Reconstruct(0.5, lambda W, sparsity: W[:1]), r"layer 0: weights are finite float32 \(16, 12\)"),
+        (Reconstruct(0.5, lambda W, sparsity: W * np.nan), "layer 0: weights are finite"),
+        (Reconstruct(0.5, lambda W, sparsity: W.astype(float)), "layer 0: weights are finite float32"),
+        (Shrink(0.5, scores=magnitude), "neurons go by one score a row"),
+        (Prune(0.9, keep=keep_each_group), "keeps none of 4 neighbours"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            step(dense, DATA)
+    with pytest.raises(ValueError, match="only layer are its classes"):
+        Prune(0.5, scores=row_l1)(MLP.init([12, 4]), DATA)
+    with pytest.raises(ValueError, match="gives 2 masks for 3 layers"):
+        Prune(0.5, keep=lambda layers, sparsity: keep_globally(layers[:-1], sparsity))(dense, DATA)
+
+    def writes(W: np.ndarray) -> np.ndarray:
+        return np.abs(W, out=W)
+
+    with pytest.raises(ValueError, match="read-only"):
+        Prune(0.5, scores=writes)(dense, DATA)
+
+
+def test_blocks_go_by_what_is_left_of_them(dense: MLP) -> None:
+    """After single weights were pruned: the blocks whose rest is the largest stay, and dead ones go first."""
+    half = Prune(0.4)(dense, DATA)
+    blocks = Prune(0.5, keep=partial(keep_blocks, block=(2, 4)))(half, DATA)
+    left = np.abs(half.layers[0].weight.dense()).reshape(8, 2, 3, 4).sum(axis=(1, 3))
+    found = blocks.layers[0].weight.mask.reshape(8, 2, 3, 4).any(axis=(1, 3))
+    assert left[found].min() >= left[~found].max() and found.sum() == 12
+
+
+@pytest.mark.parametrize("scores", [mean_activation, nonzero_activation])
+def test_rows_pruned_before_are_counted(dense: MLP, scores) -> None:  # type: ignore[no-untyped-def]
+    pruned = Prune(0.5, scores=scores, keep=keep_largest, rounds=4)(dense, DATA)
+    assert [int(m.any(axis=1).sum()) for m in masks_of(pruned)] == [8, 4, 4]
+
+
+@pytest.mark.parametrize("method", [alps, obc, sparsegpt, woodfisher])
+def test_reconstruct_revives_nothing(dense: MLP, method) -> None:  # type: ignore[no-untyped-def]
+    half = Prune(0.5, keep=keep_each_group)(dense, DATA)
+    again = Reconstruct(0.6, method)(half, DATA)
+    assert not any((new & ~old).any() for new, old in zip(masks_of(again), masks_of(half)))
 
 
 def test_gradual_pruning_grows_by_its_schedule_and_holds_masked_weights_at_zero(dense: MLP) -> None:

@@ -64,7 +64,7 @@ def test_degenerate_layers() -> None:
     [
         (lambda W, X, dy: woodfisher(W, X[:, 1:], dy, 0.5), "(3, 5) have inputs (N, in) and gradients (N, out)"),
         (lambda W, X, dy: woodfisher(W, X[:0], dy[:0], 0.5), "not (0, 5) and (0, 3)"),
-        (lambda W, X, dy: woodfisher(W * np.nan, X, dy, 0.5), "finite floats (out, in)"),
+        (lambda W, X, dy: woodfisher(W * np.nan, X, dy, 0.5), "weights are finite; of float64 (3, 5), 15 are not"),
         (lambda W, X, dy: woodfisher(W, X * np.inf, dy, 0.5), "inputs (8, 5) or gradients (8, 3) hold NaN or infinity"),
         (lambda W, X, dy: woodfisher(W, X, dy, 0.5, damp=0.0), "damping is above 0 and finite"),
         (lambda W, X, dy: woodfisher(W, X, dy, 0.5, block=0), "a block at least 1 weight, not 1e-05 and 0"),

@@ -8,7 +8,8 @@ import numpy as np
 
 from nncomp.interchange.arrays import to_numpy
 from nncomp.prune import keep_largest, magnitude
-from nncomp.prune.checks import check_weights
+from nncomp.prune.checks import check_weights, described
+from nncomp.shown import word
 
 
 def prune_array(
@@ -36,9 +37,22 @@ def prune_array(
     check_weights(matrix)
     first, *others = signature(scores).parameters.values()
     needed = {p.name for p in others if p.default is p.empty}
-    if first.name == "weights" or needed - set(given) or set(given) - {p.name for p in others}:
-        told = "the weights of all layers" if first.name == "weights" else ", ".join(sorted(needed)) or "no other array"
-        raise ValueError(f"{scores.__name__} needs {told}, not {', '.join(given) or 'one array'}")
-    arrays = {name: to_numpy(value) if hasattr(value, "__len__") else value for name, value in given.items()}
-    mask = np.broadcast_to(keep(scores(matrix, **arrays), sparsity), matrix.shape).reshape(W.shape).copy()
+    if needed - set(given) or set(given) - {p.name for p in others}:
+        told = ", ".join(sorted(needed)) or "no other array"
+        raise ValueError(f"{word(scores)} needs {told}, not {', '.join(given) or 'one array'}")
+    arrays = {name: _beside(W, matrix, value) for name, value in given.items()}
+    all_layers = first.name == "weights"  # this one is all of them
+    found = scores([matrix], **arrays)[0] if all_layers else scores(matrix, **arrays)
+    mask = keep(found, sparsity)
+    if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != found.shape:
+        raise ValueError(f"a mask of scores {found.shape} is boolean of that shape, not {described(mask)}")
+    mask = np.broadcast_to(mask, matrix.shape).reshape(W.shape).copy()
     return mask, np.where(mask, W, W.dtype.type(0))
+
+
+def _beside(W: np.ndarray, matrix: np.ndarray, value: Any) -> Any:
+    """An array that belongs to the weights takes the matrix's shape; a number stays one."""
+    if not hasattr(value, "__len__"):
+        return value
+    array = to_numpy(value)
+    return array.reshape(matrix.shape) if array.shape == W.shape else array

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nncomp.prune.checks import check_layer
+from nncomp.prune.checks import check_damp, check_layer, check_pattern
 from nncomp.prune.masks import keep_largest
 from nncomp.prune.patterns import keep_n_of_m
 from nncomp.prune.refit import refit
@@ -25,13 +25,18 @@ def alps(
 
     H with `damp` added, P_k keeping the k largest. rho grows by 1.3, 1.2 or 1.1 every third step, the slower the less
     the support still changes, until it stays as it is. At the end `refit` finds the best weights on that support.
+    With `pattern (n, m)`, n of every m neighbours are kept, which is what `sparsity` must say. Weights on inputs that
+    are always 0 go first, even beyond it: nothing can be told of them.
 
     >>> alps(np.array([[1.0, 3.0]]), np.array([[2.0, 1.0], [1.0, 2.0]]), sparsity=0.5, damp=0.0).round(6)
     array([[0. , 3.5]])
     """
     check_layer(W, H)
-    if not rho > 0:
-        raise ValueError(f"rho is above 0, not {rho}")
+    check_damp(damp)
+    if not 0 < rho < np.inf or most < 1:
+        raise ValueError(f"rho is above 0 and finite, and there is at least 1 step, not {rho} and {most}")
+    if pattern is not None:
+        check_pattern(sparsity, pattern)
     scale = np.sqrt(np.where(np.diag(H) > 0, np.diag(H), 1.0))
     lam, Q = np.linalg.eigh(H / np.outer(scale, scale) + damp * np.eye(len(H)))
     W0 = np.where(np.diag(H) == 0, 0, W * scale).astype(np.float64)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nncomp.prune.checks import check_sparsity
+from nncomp.prune.checks import check_sparsity, check_weights
 from nncomp.prune.masks import keep_largest
 
 
@@ -17,6 +17,8 @@ def erdos_renyi(shapes: Sequence[tuple[int, int]], sparsity: float) -> list[floa
     [0.962, 0.889, 0.081]
     """
     check_sparsity(sparsity)
+    if not shapes or min(map(min, shapes)) < 1:
+        raise ValueError(f"layers have at least one output and one input, not {list(shapes)}")
     sizes = np.array([out * inputs for out, inputs in shapes], float)
     sides, full = np.array([out + inputs for out, inputs in shapes], float), np.zeros(len(shapes), bool)
     while True:
@@ -51,6 +53,7 @@ def lamp(W: np.ndarray) -> np.ndarray:
     array([[0.111, 1.   ],
            [0.5  , 0.   ]])
     """
+    check_weights(W)
     squares = W.astype(np.float64).ravel() ** 2
     order = np.argsort(-squares, kind="stable")
     scores, sums = np.zeros(W.size), np.cumsum(squares[order])

@@ -1,25 +1,38 @@
 """What the methods ask of the arrays they are given."""
 
+from numbers import Real
+from typing import Any
+
 import numpy as np
+
+
+def described(a: Any) -> str:
+    """What was given in a few words."""
+    return f"{a.dtype} {a.shape}" if isinstance(a, np.ndarray) else f"a {type(a).__name__}"
 
 
 def check_sparsity(sparsity: float) -> None:
     """Raise unless `sparsity` is a fraction."""
-    if not 0 <= sparsity <= 1:
-        raise ValueError(f"a sparsity is between 0 and 1, not {sparsity}")
+    if not isinstance(sparsity, Real) or not 0 <= sparsity <= 1:
+        raise ValueError(f"a sparsity is between 0 and 1, not {sparsity!r}")
 
 
 def check_weights(W: np.ndarray) -> None:
     """Raise unless W is a matrix (out, in) of finite floats."""
-    if W.ndim != 2 or not np.issubdtype(W.dtype, np.floating) or not np.isfinite(W).all():
-        raise ValueError(f"weights are finite floats (out, in), not {W.dtype} {W.shape}")
+    if not isinstance(W, np.ndarray) or W.ndim != 2 or not np.issubdtype(W.dtype, np.floating):
+        raise ValueError(f"weights are floats (out, in), not {described(W)}")
+    if not np.isfinite(W).all():
+        raise ValueError(f"weights are finite; of {described(W)}, {int((~np.isfinite(W)).sum())} are not")
 
 
 def check_layer(W: np.ndarray, H: np.ndarray) -> None:
     """Raise unless H is finite and symmetric (in, in) for weights W (out, in)."""
     check_weights(W)
-    if H.shape != (W.shape[1],) * 2 or not np.isfinite(H).all() or not np.allclose(H, H.T):
-        raise ValueError(f"H is finite and symmetric (in, in) for weights (out, in) = {W.shape}, not {H.shape}")
+    if not isinstance(H, np.ndarray) or H.shape != (W.shape[1],) * 2 or not np.isfinite(H).all():
+        raise ValueError(f"H is finite (in, in) for weights (out, in) = {W.shape}, not {described(H)}")
+    d = np.diag(H)  # of inputs' products: no product is larger than the lengths allow
+    if (d < 0).any() or not np.allclose(H, H.T) or (np.abs(H) > 1.0001 * np.sqrt(np.outer(d, d))).any():
+        raise ValueError("H is no sum of inputs' products X^T X: it is asymmetric or not positive")
 
 
 def check_damp(damp: float) -> None:
@@ -37,9 +50,11 @@ def check_mask(W: np.ndarray, mask: np.ndarray) -> None:
 def check_inputs(W: np.ndarray, norms: np.ndarray) -> None:
     """Raise unless there is one norm of at least 0 for each input of W (out, in)."""
     check_weights(W)
+    norms = np.asarray(norms)
     if norms.shape != W.shape[1:] or not (np.isfinite(norms).all() and (norms >= 0).all()):
         raise ValueError(
-            f"weights (out, in) = {W.shape} have {W.shape[1]} input norms of at least 0, not {norms.shape}"
+            f"weights (out, in) = {W.shape} have {W.shape[1]} input norms of at least 0, not {norms.shape} from "
+            f"{norms.min(initial=np.inf)} to {norms.max(initial=-np.inf)}"
         )
 
 
@@ -52,3 +67,10 @@ def check_samples(W: np.ndarray, X: np.ndarray, dy: np.ndarray) -> None:
         )
     if not (np.isfinite(X).all() and np.isfinite(dy).all()):
         raise ValueError(f"inputs {X.shape} or gradients {dy.shape} hold NaN or infinity")
+
+
+def check_pattern(sparsity: float, pattern: tuple[int, int]) -> None:
+    """Raise unless keeping n of every m, `pattern (n, m)`, is what the sparsity says."""
+    n, m = pattern
+    if m < 1 or not np.isclose(sparsity, 1 - n / m):
+        raise ValueError(f"{n} of every {m} is not a sparsity of {sparsity}")

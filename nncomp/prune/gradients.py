@@ -16,7 +16,7 @@ def snip(w: np.ndarray, g: np.ndarray) -> np.ndarray:
     >>> snip(np.array([2.0, -1.0]), g=np.array([0.5, 3.0]))
     array([1., 3.])
     """
-    _check(w, g)
+    w, g = _checked(w, g)
     return np.abs(w * g)
 
 
@@ -26,7 +26,7 @@ def taylor(w: np.ndarray, g: np.ndarray) -> np.ndarray:
     >>> taylor(np.array([2.0, -1.0]), g=np.array([0.5, 3.0]))
     array([1., 9.])
     """
-    _check(w, g)
+    w, g = _checked(w, g)
     return (w * g) ** 2
 
 
@@ -38,7 +38,7 @@ def fisher(w: np.ndarray, squares: np.ndarray) -> np.ndarray:
     >>> fisher(np.array([2.0, -1.0]), squares=np.array([0.5, 3.0]))
     array([1. , 1.5])
     """
-    _check(w, squares)
+    w, squares = _checked(w, squares)
     return w**2 * squares / 2
 
 
@@ -50,7 +50,10 @@ def squared_gradients(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     >>> squared_gradients(np.array([[1.0, 2.0]]), dy=np.array([[3.0]]))
     array([[ 9., 36.]])
     """
-    return (dy**2).T @ x**2 / len(x)
+    if x.ndim != 2 or dy.ndim != 2 or len(x) != len(dy) or len(x) == 0:
+        raise ValueError(f"inputs (N, in) and gradients (N, out) of at least one sample, not {x.shape} and {dy.shape}")
+    dtype = np.result_type(x, dy, np.float32)
+    return (dy.astype(dtype) ** 2).T @ x.astype(dtype) ** 2 / len(x)
 
 
 def grasp(weights: Weights, gradient: Callable[[list[np.ndarray]], Weights]) -> list[np.ndarray]:
@@ -64,17 +67,23 @@ def grasp(weights: Weights, gradient: Callable[[list[np.ndarray]], Weights]) -> 
     array([  1., 400.])
     """
     weights = [np.asarray(w) for w in weights]
-    g = [np.asarray(part) for part in gradient(weights)]
+    g = [np.array(part) for part in gradient(weights)]  # copies: the next call may write to the same arrays
     for w, part in zip(weights, g, strict=True):
-        _check(w, part)
+        _checked(w, part)
     length, size = (float(np.sqrt(sum((a.astype(np.float64) ** 2).sum() for a in arrays))) for arrays in (g, weights))
     if length == 0:
         return [np.zeros_like(w) for w in weights]
     step = float(np.finfo(weights[0].dtype).eps ** (1 / 3) * max(size, 1.0) / length)
-    ahead, behind = (gradient([w + sign * step * d for w, d in zip(weights, g)]) for sign in (1, -1))
+    ahead, behind = ([np.array(p) for p in gradient([w + h * d for w, d in zip(weights, g)])] for h in (step, -step))
     return [w * ((a - b) / (2 * step)) for w, a, b in zip(weights, ahead, behind)]
 
 
-def _check(w: np.ndarray, g: np.ndarray) -> None:
-    if w.shape != g.shape or not (np.isfinite(w).all() and np.isfinite(g).all()):
-        raise ValueError(f"weights and what belongs to each are finite and of one shape, not {w.shape} and {g.shape}")
+def _checked(w: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both, in float32 at least: products of halves leave their range."""
+    w, g = np.asarray(w), np.asarray(g)
+    floats = all(np.issubdtype(a.dtype, np.floating) for a in (w, g))
+    if w.shape != g.shape or not floats or not (np.isfinite(w).all() and np.isfinite(g).all()):
+        told = f"{w.dtype} {w.shape} and {g.dtype} {g.shape}"
+        raise ValueError(f"weights and what belongs to each are finite floats of one shape, not {told}")
+    dtype = np.result_type(w, g, np.float32)
+    return w.astype(dtype, copy=False), g.astype(dtype, copy=False)

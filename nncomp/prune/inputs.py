@@ -11,7 +11,9 @@ def input_norms(X: np.ndarray) -> np.ndarray:
     >>> input_norms(np.array([[3.0, 0.0], [4.0, 1.0]]))
     array([5., 1.])
     """
-    return np.linalg.norm(X, axis=0)
+    if X.ndim != 2 or not np.issubdtype(X.dtype, np.floating):
+        raise ValueError(f"inputs are floats (samples, in), not {X.dtype} {X.shape}")
+    return np.linalg.norm(X.astype(np.result_type(X, np.float32), copy=False), axis=0)
 
 
 def wanda(W: np.ndarray, norms: np.ndarray) -> np.ndarray:

@@ -18,7 +18,8 @@ def row_l1(W: np.ndarray) -> np.ndarray:
     array([[3. ],
            [0.5]])
     """
-    return np.abs(W).sum(axis=1, keepdims=True)
+    check_weights(W)
+    return np.linalg.norm(_wide(W), ord=1, axis=1, keepdims=True)
 
 
 def row_l2(W: np.ndarray) -> np.ndarray:
@@ -27,7 +28,8 @@ def row_l2(W: np.ndarray) -> np.ndarray:
     >>> row_l2(np.array([[3.0, 4.0]]))
     array([[5.]])
     """
-    return np.sqrt((W**2).sum(axis=1, keepdims=True))
+    check_weights(W)
+    return np.linalg.norm(_wide(W), axis=1, keepdims=True)
 
 
 def column_l2(W: np.ndarray) -> np.ndarray:
@@ -36,7 +38,8 @@ def column_l2(W: np.ndarray) -> np.ndarray:
     >>> column_l2(np.array([[3.0, 1.0], [4.0, 0.0]]))
     array([[5., 1.]])
     """
-    return np.sqrt((W**2).sum(axis=0, keepdims=True))
+    check_weights(W)
+    return np.linalg.norm(_wide(W), axis=0, keepdims=True)
 
 
 def geometric_median(W: np.ndarray) -> np.ndarray:
@@ -58,6 +61,7 @@ def mean_activation(A: np.ndarray) -> np.ndarray:
     array([[2.],
            [1.]])
     """
+    _check_activations(A)
     return np.abs(A).mean(axis=0)[:, None]
 
 
@@ -68,6 +72,7 @@ def nonzero_activation(A: np.ndarray) -> np.ndarray:
     array([[1. ],
            [0.5]])
     """
+    _check_activations(A)
     return (A != 0).mean(axis=0)[:, None]
 
 
@@ -103,7 +108,19 @@ def compensate(
         raise ValueError(
             f"activations {A.shape} or what is kept {kept.dtype} {kept.shape} do not fit weights {W.shape}"
         )
+    if b.shape != W.shape[:1] or not np.issubdtype(b.dtype, np.floating) or not np.isfinite(A).all():
+        raise ValueError(f"a bias is floats {W.shape[:1]} and activations are finite, not {b.dtype} {b.shape}")
     mean = A.mean(axis=0, dtype=np.float64)
     new = refit(W, kept & (np.ones(W.shape, bool) if mask is None else mask), gram(A - mean), damp)
     lost = (W - new).astype(np.float64) @ mean
     return new[:, kept], (b + lost).astype(b.dtype)
+
+
+def _wide(W: np.ndarray) -> np.ndarray:
+    """In float32 at least: sums of halves leave their range."""
+    return W.astype(np.result_type(W, np.float32), copy=False)
+
+
+def _check_activations(A: np.ndarray) -> None:
+    if A.ndim != 2 or len(A) == 0 or not np.isfinite(A).all():
+        raise ValueError(f"activations are finite (samples, out), at least one sample, not {A.dtype} {A.shape}")

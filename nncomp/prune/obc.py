@@ -18,6 +18,8 @@ COMPACT = 0.9
 def obc(W: np.ndarray, H: np.ndarray, sparsity: float, damp: float = 0.01) -> np.ndarray:
     """The weights `W (out, in)` with `round(sparsity n)` of them 0 and the others moved; `H = XT X (in, in)`.
 
+    Weights on inputs that are always 0 go first, even beyond that: nothing can be told of them.
+
     >>> W, H = np.array([[1.0, 2.0]]), np.array([[2.0, 1.0], [1.0, 2.0]])
     >>> obc(W, H, sparsity=0.5, damp=0.0).round(6)
     array([[0. , 2.5]])

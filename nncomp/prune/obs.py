@@ -14,8 +14,8 @@ def obd(w: np.ndarray, h: np.ndarray) -> np.ndarray:
     >>> obd(np.array([2.0, 3.0]), h=np.array([1.0, 0.5]))
     array([2.  , 2.25])
     """
-    if w.shape != h.shape:
-        raise ValueError(f"weights {w.shape} and a diagonal of the Hessian {h.shape} are of one shape")
+    if w.shape != h.shape or not (np.isfinite(w).all() and np.isfinite(h).all()):
+        raise ValueError(f"weights {w.shape} and a diagonal of the Hessian {h.shape} are finite and of one shape")
     return h * w**2 / 2
 
 
@@ -38,7 +38,7 @@ def obs_update(w: np.ndarray, H_inv: np.ndarray, q: int) -> np.ndarray:
     >>> obs_update(np.array([1.0, 2.0]), np.array([[1.0, 0.5], [0.5, 2.0]]), q=0)
     array([0. , 1.5])
     """
-    _check(w, H_inv)
+    _check(w, H_inv, q)
     new = w - w[q] / H_inv[q, q] * H_inv[:, q]
     new[q] = 0
     return new
@@ -53,6 +53,7 @@ def inverse_without(H_inv: np.ndarray, q: int) -> np.ndarray:
     array([[0.  , 0.  ],
            [0.  , 1.75]])
     """
+    _check(np.diag(H_inv), H_inv, q)
     new = H_inv - np.outer(H_inv[:, q] / H_inv[q, q], H_inv[q])
     new[q] = new[:, q] = 0
     return new
@@ -70,6 +71,10 @@ def damped(H: np.ndarray, damp: float) -> np.ndarray:
     return H + np.diag(np.where(d == 0, 1.0, damp * d.mean()))
 
 
-def _check(w: np.ndarray, H_inv: np.ndarray) -> None:
-    if w.ndim != 1 or H_inv.shape != (w.size, w.size):
-        raise ValueError(f"weights (n,) need an inverse Hessian (n, n), not {w.shape} and {H_inv.shape}")
+def _check(w: np.ndarray, H_inv: np.ndarray, q: int | None = None) -> None:
+    if w.ndim != 1 or H_inv.shape != (w.size, w.size) or not np.issubdtype(w.dtype, np.floating):
+        raise ValueError(f"weights (n,) need an inverse Hessian (n, n), not {w.dtype} {w.shape} and {H_inv.shape}")
+    if (np.diag(H_inv) < 0).any():
+        raise ValueError("an inverse Hessian has nothing below 0 on its diagonal")
+    if q is not None and not (0 <= q < w.size and H_inv[q, q] > 0):
+        raise ValueError(f"there is no weight {q} left to prune")

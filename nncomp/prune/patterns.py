@@ -36,12 +36,15 @@ def prune_n_of_m(scores: np.ndarray, n: int, m: int) -> np.ndarray:
 
 
 def keep_each_group(scores: np.ndarray, sparsity: float, m: int = 4) -> np.ndarray:
-    """`keep_n_of_m` with `n = m - round(sparsity m)`: at a sparsity of one half, 2:4.
+    """`keep_n_of_m` with `n = m - round(sparsity m)`: at a sparsity of one half, 2:4. None of m is an error below 1.
 
     >>> keep_each_group(np.array([[4.0, 1.0, 2.0, 3.0]]), sparsity=0.5)
     array([[ True, False, False,  True]])
     """
-    return keep_n_of_m(scores, m - pruned_count(m, sparsity), m)
+    n = m - pruned_count(m, sparsity)
+    if n == 0 and sparsity < 1:
+        raise ValueError(f"a sparsity of {sparsity} keeps none of {m} neighbours: take more at a time")
+    return keep_n_of_m(scores, n, m)
 
 
 def keep_blocks(scores: np.ndarray, sparsity: float, block: tuple[int, int] = (16, 1)) -> np.ndarray:
@@ -56,10 +59,15 @@ def keep_blocks(scores: np.ndarray, sparsity: float, block: tuple[int, int] = (1
     if min(block) < 1:
         raise ValueError(f"a block has at least one row and one column, not {block}")
     _check(scores)
-    sums = np.add.reduceat(scores, range(0, scores.shape[0], block[0]), axis=0)
-    sums = np.add.reduceat(sums, range(0, scores.shape[1], block[1]), axis=1)
-    mask = keep_largest(sums, sparsity)
+    dead = np.isneginf(scores)  # pruned before: it adds nothing to a block, and a block of such goes first
+    sums, living = (_block_sums(a.astype(np.float64), block) for a in (np.where(dead, 0, scores), ~dead))
+    mask = keep_largest(np.where(living > 0, sums, -np.inf), sparsity)
     return np.repeat(np.repeat(mask, block[0], axis=0), block[1], axis=1)[: scores.shape[0], : scores.shape[1]]
+
+
+def _block_sums(a: np.ndarray, block: tuple[int, int]) -> np.ndarray:
+    rows = np.add.reduceat(a, range(0, a.shape[0], block[0]), axis=0)
+    return np.add.reduceat(rows, range(0, a.shape[1], block[1]), axis=1)
 
 
 def keep_each_row(scores: np.ndarray, sparsity: float) -> np.ndarray:

@@ -8,7 +8,7 @@ Everything layer-wise is measured by what it changes of them on calibration inpu
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from nncomp.prune.checks import check_damp, check_layer, check_mask
+from nncomp.prune.checks import check_damp, check_layer, check_mask, check_weights
 
 
 def gram(X: np.ndarray) -> np.ndarray:
@@ -18,6 +18,8 @@ def gram(X: np.ndarray) -> np.ndarray:
     array([[1., 2.],
            [2., 5.]])
     """
+    if X.ndim != 2:
+        raise ValueError(f"inputs are (samples, in), not {X.shape}")
     X = X.astype(np.float64)
     return X.T @ X
 
@@ -29,6 +31,9 @@ def output_error(W: np.ndarray, W_new: np.ndarray, H: np.ndarray) -> float:
     0.64
     """
     check_layer(W, H)
+    check_weights(W_new)
+    if W_new.shape != W.shape:
+        raise ValueError(f"the new weights are {W.shape} as the old ones, not {W_new.shape}")
     lost, whole = (float(((D @ H) * D).sum()) for D in ((W - W_new).astype(np.float64), W.astype(np.float64)))
     return lost / whole if whole else 0.0
 

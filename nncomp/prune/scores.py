@@ -1,5 +1,7 @@
 """How much a weight matters: an array of weights in, an array of scores of the same shape out, larger = keep."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -12,13 +14,14 @@ def magnitude(W: np.ndarray) -> np.ndarray:
     return np.abs(W)
 
 
-def random(W: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Scores that say nothing: uniform in [0, 1), the same for the same seed and shape. What every method must beat.
+def random(weights: Sequence[np.ndarray], seed: int = 0) -> list[np.ndarray]:
+    """Scores of each layer that say nothing: uniform in [0, 1), by seed and shapes. What every method must beat.
 
-    >>> random(np.ones((1, 2)), seed=1).round(3)
+    >>> random([np.ones((1, 2))], seed=1)[0].round(3)
     array([[0.512, 0.95 ]])
     """
-    return np.random.default_rng(seed).random(W.shape).astype(W.dtype)
+    rng = np.random.default_rng(seed)
+    return [rng.random(W.shape) for W in weights]
 
 
 def deviation_threshold(W: np.ndarray, quality: float) -> float:

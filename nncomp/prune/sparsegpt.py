@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nncomp.prune.checks import check_layer
+from nncomp.prune.checks import check_layer, check_pattern
 from nncomp.prune.masks import keep_largest
 from nncomp.prune.obs import damped
 from nncomp.prune.patterns import keep_n_of_m
@@ -21,12 +21,15 @@ def sparsegpt(
     With U the upper Cholesky factor of `(H + damp mean(diag H) I)^-1`, the weights of a `block` of columns are ranked
     by `W_ij^2 / U_jj^2` and `round(sparsity n)` of them pruned. Then, column by column, what pruning takes from it,
     `E_j = (W_j - W'_j) / U_jj`, is taken from the columns to come, `W -= E_j U_j`; the blocks to come are ranked by
-    what has become of them. With `pattern (n, m)`, n of every m neighbours are kept instead.
+    what has become of them. With `pattern (n, m)`, n of every m neighbours are kept, which is what
+    `sparsity` must say. Weights on inputs that are always 0 go first, even beyond it: nothing can be told of them.
 
     >>> sparsegpt(np.array([[1.0, 2.0]]), np.array([[2.0, 1.0], [1.0, 2.0]]), sparsity=0.5, damp=0.0).round(6)
     array([[0. , 2.5]])
     """
     check_layer(W, H)
+    if pattern is not None:
+        check_pattern(sparsity, pattern)
     step = block if pattern is None else pattern[1]
     if step < 1:
         raise ValueError(f"a block has at least 1 column, not {step}")

@@ -8,15 +8,27 @@ from typing import Any
 import numpy as np
 
 from nncomp.data import Data, Split
-from nncomp.evidence import Evidence, asked, scores_of
+from nncomp.evidence import Evidence
 from nncomp.fields import check_whole
 from nncomp.hooks import Hook
 from nncomp.network import MLP
-from nncomp.prune import constant, exponential, keep_globally, magnitude
-from nncomp.prune.checks import check_sparsity
-from nncomp.shown import shown
+from nncomp.prune import (
+    constant,
+    exponential,
+    keep_blocks,
+    keep_each_group,
+    keep_each_row,
+    keep_erdos_renyi,
+    keep_globally,
+    magnitude,
+)
+from nncomp.prune.checks import check_sparsity, described
+from nncomp.scoring import asked, scores_of
+from nncomp.shown import shown, word
 from nncomp.steps.fine_tune import FineTune
 from nncomp.weights import Quantized, Sparse, Weight
+
+OF_WEIGHTS = (keep_each_row, keep_each_group, keep_blocks, keep_erdos_renyi)
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,7 +38,8 @@ class Prune:
     `sparsity`: the fraction of the scored weights (not biases) that are 0 afterwards, weights pruned before included.
     `scores`: from what it asks for by the names of its arguments (`Evidence`, on the first `samples` of the training
     split) to an array of the weights' shape; or to a column (out, 1), to keep or drop whole rows, or a row (1, in) for
-    whole columns. Then it is the fraction of these, and a last layer's rows, which are the classes, are left alone.
+    whole columns. Then it is the fraction of these, and a last layer's rows, which are the classes, are left alone;
+    since sums over rows of different lengths do not compare, prefer `keep=keep_largest` there.
     `keep`: who competes, `keep_globally`, `keep_erdos_renyi`, or a function of one layer's scores, used on each:
     `keep_largest`, `keep_each_row`, `keep_each_group`, `keep_blocks`, or another system's count.
 
@@ -55,9 +68,16 @@ class Prune:
     def __post_init__(self) -> None:
         check_sparsity(self.sparsity)
         asked(self.scores)
+        if not callable(self.keep):
+            raise ValueError(f"keep is a function, not {word(self.keep)}")
         check_whole(self, samples=1, rounds=1, interval=1)
         if not 0 < self.ramp <= 1:
             raise ValueError(f"the ramp is a fraction of the training, above 0 and at most 1, not {self.ramp}")
+        if self.during is None and self.schedule is not constant:
+            raise ValueError("a schedule is of pruning during a training, and there is none")
+        curve = [self.schedule(t / 10, self.sparsity) for t in range(11)]
+        if not (min(curve) >= 0 and max(curve) <= 1 and curve[-1] == self.sparsity):
+            raise ValueError(f"a schedule goes through fractions to {self.sparsity}, not {curve}")
         if self.during is not None and self.rounds > 1:
             raise ValueError(f"{self.rounds} rounds are of pruning at once; during a training, the interval says when")
         if self.during is not None and self.during.patience is not None:
@@ -75,15 +95,26 @@ class Prune:
 
     def masks(self, network: MLP, samples: Split, sparsity: float) -> list[np.ndarray]:
         """One mask (out, in) per layer; weights pruned before stay pruned and are counted."""
-        weights = [layer.weight for layer in network.layers]
-        scores = [_living(s, weight) for s, weight in zip(scores_of(self.scores, Evidence(network, samples)), weights)]
-        by_row = any(s.shape != w.shape and s.shape == (w.shape[0], 1) for s, w in zip(scores, weights))
+        scores, shapes = scores_of(self.scores, Evidence(network, samples)), [w.shape for w in _weights(network)]
+        whole = all(s.shape == shape for s, shape in zip(scores, shapes))
+        if not whole and getattr(self.keep, "func", self.keep) in OF_WEIGHTS:
+            raise ValueError(
+                f"{word(self.scores)} scores whole rows or columns, and {word(self.keep)} is for single weights"
+            )
+        by_row = not whole and all(s.shape == (out, 1) for s, (out, _) in zip(scores, shapes))
+        if by_row and len(scores) == 1:
+            raise ValueError("the rows of a network's only layer are its classes, which stay")
         competing = scores[:-1] if by_row else scores
-        whole = "layers" in signature(self.keep).parameters
-        chosen = self.keep(competing, sparsity) if whole else [self.keep(s, sparsity) for s in competing]
+        together = "layers" in signature(self.keep).parameters
+        chosen = self.keep(competing, sparsity) if together else [self.keep(s, sparsity) for s in competing]
+        if len(chosen) != len(competing):
+            raise ValueError(f"{word(self.keep)} gives {len(chosen)} masks for {len(competing)} layers")
+        for i, (mask, s) in enumerate(zip(chosen, competing)):
+            if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != s.shape:
+                raise ValueError(f"{word(self.keep)}, layer {i}: a mask is boolean {s.shape}, not {described(mask)}")
         if by_row:
             chosen = [*chosen, np.ones((1, 1), bool)]
-        return [np.broadcast_to(m, weight.shape).copy() for m, weight in zip(chosen, weights)]
+        return [np.broadcast_to(m, shape).copy() for m, shape in zip(chosen, shapes)]
 
 
 @dataclass(eq=False)
@@ -94,7 +125,7 @@ class Gradual(Hook):
     samples: Split
 
     def before_training(self, total: int, network: MLP) -> None:
-        if any(isinstance(layer.weight, Quantized) for layer in network.layers):
+        if any(isinstance(weight, Quantized) for weight in _weights(network)):
             raise ValueError("codes are fixed while a network trains: prune at once, or prune before quantizing")
         self.last = max(1, int(self.prune.ramp * total))
         self.masks = self._masks(network, 0.0)
@@ -121,9 +152,5 @@ def _masked(network: MLP, masks: Sequence[np.ndarray]) -> MLP:
     return MLP(tuple(replace(layer, weight=layer.weight.masked(m)) for layer, m in zip(network.layers, masks)))
 
 
-def _living(scores: np.ndarray, weight: Weight) -> np.ndarray:
-    """What was pruned before ranks last."""
-    codes = weight.codes if isinstance(weight, Quantized) else weight
-    return (
-        np.where(codes.mask, scores, -np.inf) if isinstance(codes, Sparse) and scores.shape == codes.shape else scores
-    )
+def _weights(network: MLP) -> list[Weight]:
+    return [layer.weight for layer in network.layers]

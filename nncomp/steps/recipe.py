@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Any
 
 from nncomp.data import NAMES
-from nncomp.fields import alternatives, annotations, brief, expected, items, plain
+from nncomp.fields import alternatives, annotations, brief, expected, items, length, plain
 from nncomp.files import load
 from nncomp.network import MLP
 from nncomp.shown import shown
@@ -145,7 +145,7 @@ class _Reader:
     def value(self, value: Any, hint: Any, place: str, where: str) -> Any:
         choices = {choice.__name__: choice for choice in CHOICES.get(place, ())}
         match value:
-            case list() if items(hint) is not None:
+            case list() if items(hint) is not None and length(hint) in (None, len(value)):
                 return tuple(self.value(item, items(hint), place, f"{where}[{i}]") for i, item in enumerate(value))
             case {"is": str(name)} if name in choices:
                 return self.chosen(choices[name], {k: v for k, v in value.items() if k != "is"}, where)
@@ -180,4 +180,4 @@ class _Reader:
 def _check_keys(table: dict[str, Any], allowed: Any, where: str) -> None:
     for key in table:
         if key not in allowed:
-            raise RecipeError(f"{where}: unknown key {brief(key)}; expected {', '.join(allowed)}")
+            raise RecipeError(f"{where}: unknown key {brief(key)}; expected {', '.join(allowed) or 'none'}")

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nncomp.data import Data
-from nncomp.evidence import Evidence, asked
+from nncomp.evidence import Evidence
 from nncomp.fields import check_whole
 from nncomp.hooks import Hook
 from nncomp.network import MLP
 from nncomp.prune import alps
-from nncomp.prune.checks import check_sparsity
-from nncomp.shown import shown
+from nncomp.prune.checks import check_sparsity, described
+from nncomp.scoring import asked
+from nncomp.shown import shown, word
 from nncomp.weights import Dense, Sparse
 
 
@@ -22,8 +23,8 @@ class Reconstruct:
 
     `method`: from the `sparsity` and what else it asks for by the names of its arguments (`Evidence`) to the new
     weights (out, in): `alps`, `sparsegpt`, `obc` of inputs, `woodfisher` of gradients too. It is given them on the
-    first `samples` of the training split, as the layers before, already pruned, hand them on. Weights that were 0
-    count as pruned.
+    first `samples` of the training split, as the layers before, already pruned, hand them on. Weights that were
+    pruned before stay so and are counted.
 
     >>> from nncomp.data import load_data
     >>> network = Reconstruct(0.9)(MLP.init([64, 32, 10]), load_data("digits"))
@@ -50,6 +51,12 @@ class Reconstruct:
             evidence = Evidence(network, samples)
             given = {name: getattr(evidence, name)[i] for name in names}
             W = self.method(**given, sparsity=self.sparsity)
-            pruned = replace(layer, weight=Sparse.from_dense(W))
+            shape, dtype = layer.weight.shape, layer.weight.dtype
+            if not isinstance(W, np.ndarray) or (W.shape, W.dtype) != (shape, dtype) or not np.isfinite(W).all():
+                raise ValueError(
+                    f"{word(self.method)}, layer {i}: weights are finite {dtype} {shape}, not {described(W)}"
+                )
+            living = layer.weight.mask if isinstance(layer.weight, Sparse) else True
+            pruned = replace(layer, weight=Sparse.from_dense(np.where(living, W, 0)))
             network = MLP((*network.layers[:i], pruned, *network.layers[i + 1 :]))
         return network

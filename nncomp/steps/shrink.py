@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from nncomp.data import Data
-from nncomp.evidence import Evidence, asked, scores_of
+from nncomp.evidence import Evidence
 from nncomp.fields import check_whole
 from nncomp.hooks import Hook
 from nncomp.network import MLP
 from nncomp.prune import keep_largest, row_l2
-from nncomp.shown import shown
+from nncomp.scoring import asked, scores_of
+from nncomp.shown import shown, word
 from nncomp.shrinking import shrink, without_neurons
 
 
@@ -43,6 +44,9 @@ class Shrink:
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         samples = data.train.first(self.samples)
         for i in range(len(network.layers) - 1):
-            kept = keep_largest(scores_of(self.scores, Evidence(network, samples))[i], self.fraction)[:, 0]
+            scores = scores_of(self.scores, Evidence(network, samples))[i]
+            if scores.shape != (network.sizes[i + 1], 1):
+                raise ValueError(f"{word(self.scores)} scores {scores.shape}: neurons go by one score a row")
+            kept = keep_largest(scores, self.fraction)[:, 0]
             network = without_neurons(network, i, kept, samples.x if self.refit else None)
         return shrink(network)
