@@ -60,6 +60,8 @@ from .optim import Adam as Adam
 from .optim import AdamW as AdamW
 from .quantize import Dynamic as Dynamic
 from .quantize import Percentile as Percentile
+from .regrowing import SET as SET
+from .regrowing import RigL as RigL
 from .report import Report as Report
 from .sensitivity import layer_sensitivity as layer_sensitivity
 from .shrinking import shrink as shrink
@@ -69,6 +71,7 @@ from .steps import FineTune as FineTune
 from .steps import Prune as Prune
 from .steps import Quantize as Quantize
 from .steps import Reconstruct as Reconstruct
+from .steps import Regrow as Regrow
 from .steps import Shrink as Shrink
 from .steps import compress as compress
 from .steps import stages as stages

@@ -19,7 +19,8 @@ from nncomp.network import MLP
 from nncomp.objective import Supervised
 from nncomp.optim import SGD, Adam, AdamW
 from nncomp.prune import cubic
-from nncomp.steps import Distill, FineTune, Prune, Quantize
+from nncomp.regrowing import RigL
+from nncomp.steps import Distill, FineTune, Prune, Quantize, Regrow
 from nncomp.training import train
 from tests.strategies.weights import seeds
 from tests.test_rewiring import Wander, sparse
@@ -77,6 +78,7 @@ TRAININGS: dict[str, Any] = {
     "distillation": lambda hooks: Distill(student=MLP.init([6, 4, 3]), during=MEANWHILE)(NETWORK, DATA, hooks),
     "patterns that change": lambda hooks: MEANWHILE(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),
     "patterns, the best of them": lambda hooks: PATIENT(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),
+    "regrowing": lambda hooks: Regrow(RigL(interval=2), MEANWHILE)(sparse(sizes=(6, 5, 3)), DATA, hooks),
     "a loss that trains": lambda hooks: train(
         MLP.init([6, 3]), DATA.train, Scaled(np.ones(3, np.float32)[:1]), epochs=4, batch=8, hooks=hooks,
         schedule=Cosine(),

@@ -167,6 +167,10 @@ def test_functions_take_their_options_from_a_table(tmp_path: Path) -> None:
 def test_the_steps_that_need_no_training(tmp_path: Path) -> None:
     text = '[[steps]]\nstep = "Reconstruct"\nsparsity = 0.5\nmethod = "sparsegpt"\n'
     text += '[[steps]]\nstep = "Shrink"\nfraction = 0.25\nscores = "geometric_median"\n'
+    moving = '[[steps]]\nstep = "Regrow"\nby = { is = "SET", seed = 2 }\nduring = { epochs = 3 }\n'
+    assert (
+        repr(recipe(tmp_path, moving, seed=1).steps[0]) == "Regrow(by=SET(seed=3), during=FineTune(epochs=3, seed=1))"
+    )
     assert recipe(tmp_path, text).steps == (Reconstruct(0.5, sparsegpt), Shrink(0.25, geometric_median))
 
 

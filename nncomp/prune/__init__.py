@@ -20,6 +20,7 @@ from nncomp.prune.obc import obc
 from nncomp.prune.obs import inverse_without, obd, obs, obs_update
 from nncomp.prune.patterns import keep_blocks, keep_each_group, keep_each_row, keep_n_of_m, prune_n_of_m
 from nncomp.prune.refit import gram, output_error, refit
+from nncomp.prune.regrow import regrow
 from nncomp.prune.schedules import (
     constant,
     cosine,
@@ -82,6 +83,7 @@ __all__ = [
     "prune_n_of_m",
     "random",
     "refit",
+    "regrow",
     "ria",
     "row_l1",
     "row_l2",

@@ -6,6 +6,18 @@ from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
+from nncomp.steps.regrow import Regrow
 from nncomp.steps.shrink import Shrink
 
-__all__ = ["CompressionStep", "Distill", "FineTune", "Prune", "Quantize", "Reconstruct", "Shrink", "compress", "stages"]
+__all__ = [
+    "CompressionStep",
+    "Distill",
+    "FineTune",
+    "Prune",
+    "Quantize",
+    "Reconstruct",
+    "Regrow",
+    "Shrink",
+    "compress",
+    "stages",
+]

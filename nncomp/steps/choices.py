@@ -6,11 +6,13 @@ from typing import Any
 from nncomp import init, learning_rate, optim, prune
 from nncomp.files import kinds
 from nncomp.network import MLP
+from nncomp.regrowing import SET, RigL
 from nncomp.steps.distill import Distill
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
+from nncomp.steps.regrow import Regrow
 from nncomp.steps.shrink import Shrink
 
 TRAINING = (FineTune,)
@@ -46,10 +48,14 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
     "Quantize.input_ranges": kinds.RANGES,
     "Quantize.during": TRAINING,
     "Reconstruct.method": (prune.alps, prune.obc, prune.sparsegpt, prune.woodfisher),
+    "Regrow.by": (RigL, SET),
+    "Regrow.during": TRAINING,
     "Shrink.scores": ROWS,
     "Distill.student": (MLP.init,),
     "Distill.during": TRAINING,
 }
 """What may stand at which key, where its annotation leaves it open."""
 
-STEPS: dict[str, Any] = {step.__name__: step for step in (Prune, Reconstruct, Shrink, Quantize, FineTune, Distill)}
+STEPS: dict[str, Any] = {
+    step.__name__: step for step in (Prune, Reconstruct, Shrink, Regrow, Quantize, FineTune, Distill)
+}

@@ -1,0 +1,93 @@
+"""Sparse from start to end: the weights of a sparse layer move about while it trains, always as many."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import cos, pi
+
+import numpy as np
+
+from nncomp.fields import check_whole
+from nncomp.hooks import Hook
+from nncomp.network import MLP
+from nncomp.prune import regrow
+from nncomp.prune.checks import check_sparsity
+from nncomp.shown import shown
+from nncomp.weights import Sparse
+
+Gradients = Callable[[], list[np.ndarray]]
+
+
+@dataclass(frozen=True, repr=False)
+class RigL:
+    """Every `interval` updates, drop the smallest weights and grow where the gradient is largest (Evci et al. 2020).
+
+    Of each sparse layer's weights the fraction `f(t) = fraction / 2 (1 + cos(pi t / T_end))` moves (equation 1), up to
+    `T_end`, the fraction `until` of the training. New weights start at 0. The dense gradient is made at those updates
+    only, for the batch just learned.
+
+    >>> RigL().moving(t=0, end=100), round(RigL().moving(t=50, end=100), 3)
+    (0.3, 0.15)
+    """
+
+    fraction: float = 0.3
+    interval: int = 100
+    until: float = 0.75
+
+    __repr__ = shown
+
+    def __post_init__(self) -> None:
+        check_sparsity(self.fraction)
+        check_sparsity(self.until)
+        check_whole(self, interval=1)
+
+    def moving(self, t: int, end: float) -> float:
+        """The fraction of the weights that moves after update t."""
+        return self.fraction / 2 * (1 + cos(pi * t / end))
+
+    def growth(self, t: int, network: MLP, gradients: Gradients) -> list[np.ndarray]:
+        """For each weight of each layer, how much it deserves to be grown."""
+        return [np.abs(g) for g in gradients()]
+
+
+@dataclass(frozen=True, repr=False)
+class SET(RigL):
+    """Every `interval` updates, drop the smallest `fraction` of weights, grow as many by chance (Mocanu et al. 2018).
+
+    Always the same fraction, and to the end; the paper does it after each epoch. New weights start at 0.
+
+    >>> SET(fraction=0.2).moving(t=50, end=100)
+    0.2
+    """
+
+    until: float = 1.0
+    seed: int = 0
+
+    def moving(self, t: int, end: float) -> float:
+        return self.fraction
+
+    def growth(self, t: int, network: MLP, gradients: Gradients) -> list[np.ndarray]:
+        rng = np.random.default_rng([self.seed, t])
+        return [rng.random(layer.weight.shape) for layer in network.layers]
+
+
+@dataclass(eq=False)
+class Regrowing(Hook):
+    """The hook that does it."""
+
+    by: RigL
+
+    def before_training(self, total: int, network: MLP) -> None:
+        if not any(isinstance(layer.weight, Sparse) for layer in network.layers):
+            raise ValueError("no layer is sparse: prune before, by chance if need be")
+        self.end = self.by.until * total
+
+    def rewire(self, t: int, network: MLP, gradients: Gradients) -> Mapping[int, Sparse]:
+        if t % self.by.interval or t >= self.end:
+            return {}
+        moved = {}
+        for i, (layer, growth) in enumerate(zip(network.layers, self.by.growth(t, network, gradients))):
+            if isinstance(layer.weight, Sparse):
+                W, mask = layer.weight.dense(), layer.weight.mask
+                new = regrow(W, mask, growth, self.by.moving(t, self.end))
+                moved[i] = Sparse.from_dense(np.where(mask & new, W, 0), new)
+        return moved
