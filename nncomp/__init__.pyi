@@ -73,11 +73,15 @@ from .steps import Quantize as Quantize
 from .steps import Reconstruct as Reconstruct
 from .steps import Regrow as Regrow
 from .steps import Shrink as Shrink
+from .steps import Sparsify as Sparsify
 from .steps import compress as compress
 from .steps import stages as stages
 from .training import train as train
 from .transforms import FakeQuantize as FakeQuantize
 from .transforms import Masked as Masked
+from .transforms import Powerpropagation as Powerpropagation
+from .transforms import SoftThreshold as SoftThreshold
+from .transforms import Supermask as Supermask
 from .weights import Dense as Dense
 from .weights import Latent as Latent
 from .weights import Quantized as Quantized

@@ -16,7 +16,7 @@ from nncomp.activations import Activation, Identity
 from nncomp.formats import Grid
 from nncomp.integer import Pass, integer_pass
 from nncomp.norm import BatchNorm, NormSaved
-from nncomp.weights import Dense, Quantized, Sparse, Weight
+from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
 
 
 class InputQuantizer(Protocol):
@@ -153,6 +153,10 @@ class Linear:
         if self.norm is None or saved.norm is None:
             return dz, ()
         return self.norm.vjp(saved.norm, dz)
+
+    def stored(self) -> Self:
+        """The layer with its weight in the form it ships in."""
+        return replace(self, weight=self.weight.store()) if isinstance(self.weight, Latent) else self
 
     def folded(self) -> Self:
         """The layer without its norm, which has become part of weight and bias: the same function."""

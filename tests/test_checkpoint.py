@@ -20,8 +20,9 @@ from nncomp.objective import Supervised
 from nncomp.optim import SGD, Adam, AdamW
 from nncomp.prune import cubic
 from nncomp.regrowing import RigL
-from nncomp.steps import Distill, FineTune, Prune, Quantize, Regrow
+from nncomp.steps import Distill, FineTune, Prune, Quantize, Regrow, Sparsify
 from nncomp.training import train
+from nncomp.transforms import SoftThreshold
 from tests.strategies.weights import seeds
 from tests.test_rewiring import Wander, sparse
 
@@ -79,6 +80,7 @@ TRAININGS: dict[str, Any] = {
     "patterns that change": lambda hooks: MEANWHILE(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),
     "patterns, the best of them": lambda hooks: PATIENT(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),
     "regrowing": lambda hooks: Regrow(RigL(interval=2), MEANWHILE)(sparse(sizes=(6, 5, 3)), DATA, hooks),
+    "through a soft threshold": lambda hooks: Sparsify(SoftThreshold(), MEANWHILE)(NETWORK, DATA, hooks),
     "a loss that trains": lambda hooks: train(
         MLP.init([6, 3]), DATA.train, Scaled(np.ones(3, np.float32)[:1]), epochs=4, batch=8, hooks=hooks,
         schedule=Cosine(),

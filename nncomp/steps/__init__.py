@@ -8,6 +8,7 @@ from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
 from nncomp.steps.regrow import Regrow
 from nncomp.steps.shrink import Shrink
+from nncomp.steps.sparsify import Sparsify
 
 __all__ = [
     "CompressionStep",
@@ -18,6 +19,7 @@ __all__ = [
     "Reconstruct",
     "Regrow",
     "Shrink",
+    "Sparsify",
     "compress",
     "stages",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from nncomp import init, learning_rate, optim, prune
+from nncomp import init, learning_rate, optim, prune, transforms
 from nncomp.files import kinds
 from nncomp.network import MLP
 from nncomp.regrowing import SET, RigL
@@ -14,6 +14,7 @@ from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
 from nncomp.steps.regrow import Regrow
 from nncomp.steps.shrink import Shrink
+from nncomp.steps.sparsify import Sparsify
 
 TRAINING = (FineTune,)
 ROWS = (
@@ -51,11 +52,13 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
     "Regrow.by": (RigL, SET),
     "Regrow.during": TRAINING,
     "Shrink.scores": ROWS,
+    "Sparsify.by": (transforms.SoftThreshold, transforms.Supermask, transforms.Powerpropagation),
+    "Sparsify.during": TRAINING,
     "Distill.student": (MLP.init,),
     "Distill.during": TRAINING,
 }
 """What may stand at which key, where its annotation leaves it open."""
 
 STEPS: dict[str, Any] = {
-    step.__name__: step for step in (Prune, Reconstruct, Shrink, Regrow, Quantize, FineTune, Distill)
+    step.__name__: step for step in (Prune, Reconstruct, Shrink, Regrow, Sparsify, Quantize, FineTune, Distill)
 }

@@ -55,12 +55,12 @@ class Quantize:
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         network = network.with_layers(self._latent)
         if self.during is None:
-            return self._with_inputs(network.with_layers(_stored), data)
-        return self.during(self._with_inputs(network, data), data, hooks).with_layers(_stored)
+            return self._with_inputs(network.with_layers(Linear.stored), data)
+        return self.during(self._with_inputs(network, data), data, hooks).with_layers(Linear.stored)
 
     def _latent(self, layer: Linear) -> Linear:
         """The layer's float weight, seen through its quantization; its pattern, if it has one, kept."""
-        layer = _stored(layer).folded()
+        layer = layer.stored().folded()
         weight = layer.weight.prepared()
         mask = weight.mask if isinstance(weight, Sparse) else None
         transform = FakeQuantize(self.weights, self.per, self.weight_ranges, mask)
@@ -71,8 +71,3 @@ class Quantize:
             return calibrate(network, data.train.x[: self.samples], self.inputs, self.input_ranges)
         dynamic = self.inputs
         return network.with_layers(lambda layer: replace(layer, input=dynamic))
-
-
-def _stored(layer: Linear) -> Linear:
-    """The layer with its weight in the form it ships in."""
-    return replace(layer, weight=layer.weight.store()) if isinstance(layer.weight, Latent) else layer

@@ -2,5 +2,8 @@
 
 from nncomp.transforms.fake_quantize import FakeQuantize
 from nncomp.transforms.masking import Masked
+from nncomp.transforms.powerpropagation import Powerpropagation
+from nncomp.transforms.soft_threshold import SoftThreshold
+from nncomp.transforms.supermask import Supermask
 
-__all__ = ["FakeQuantize", "Masked"]
+__all__ = ["FakeQuantize", "Masked", "Powerpropagation", "SoftThreshold", "Supermask"]

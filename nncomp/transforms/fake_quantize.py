@@ -43,6 +43,9 @@ class FakeQuantize:
     def _grid(self, w: np.ndarray) -> Grid:
         return fit_grid(self._kept(w), self.format, self.per, self.ranges, self.mask)
 
+    def latent(self, w: np.ndarray) -> np.ndarray:
+        return w
+
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         effective, inside = self._grid(w).fake(self._kept(w))
         return self._kept(effective), inside if self.mask is None else inside & self.mask

@@ -9,6 +9,18 @@ from nncomp.weights import Sparse
 from nncomp.weights.protocol import check_mask
 
 
+def within(a: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """`a (out, in)` where the mask is True and 0 or False elsewhere; without a mask, `a`.
+
+    >>> within(np.array([[3.0, 4.0]]), np.array([[True, False]]))
+    array([[3., 0.]])
+    """
+    if mask is None:
+        return a
+    check_mask(a.shape, mask)
+    return np.where(mask, a, a.dtype.type(0))
+
+
 @dataclass(frozen=True, eq=False)
 class Masked:
     """`w' = mask * w`, `dw = mask * g`: pruned weights are 0 and get no gradient; ships as `Sparse`.
@@ -22,6 +34,9 @@ class Masked:
     def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
         check_mask(w.shape, self.mask)
         return ()
+
+    def latent(self, w: np.ndarray) -> np.ndarray:
+        return w
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, None]:
         return np.where(self.mask, w, 0), None

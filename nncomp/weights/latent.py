@@ -17,6 +17,9 @@ class Transform(Protocol):
     def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
         """The p to start from; a ValueError for a w that does not fit."""
 
+    def latent(self, w: np.ndarray) -> np.ndarray:
+        """The w to start from, where w' is to be near a given weight."""
+
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, Any]:
         """The effective weight w' (out, in), and what `vjp` needs."""
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nncomp.formats import PerGroup, PerRow, PerTensor, Uniform
 from nncomp.quantize.nearest import fit_grid
-from nncomp.transforms import FakeQuantize, Masked
+from nncomp.transforms import FakeQuantize, Masked, Powerpropagation, SoftThreshold, Supermask
 from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
 
 seeds = st.integers(0, 2**32 - 1)
@@ -90,8 +90,29 @@ def masked(draw: st.DrawFn, dtype: type | None = None) -> Latent:
     return Latent.of(Masked(draw(masks(w.shape))), w)
 
 
+@st.composite
+def soft_threshold(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    w = draw(matrices(dtype))
+    mask = draw(st.none() | masks(w.shape))
+    return Latent.of(SoftThreshold(draw(st.sampled_from([-8.0, -0.5])), mask), w)
+
+
+@st.composite
+def powerpropagation(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    w = draw(matrices(dtype))
+    return Latent.of(Powerpropagation(draw(st.sampled_from([1.0, 1.5, 2.0])), draw(st.none() | masks(w.shape))), w)
+
+
+@st.composite
+def supermask(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    w = draw(matrices(dtype))
+    return Latent.of(Supermask(draw(st.floats(0, 1)), draw(st.none() | masks(w.shape))), w)
+
+
 STORED = [dense, sparse, dense_codes, sparse_codes]
-FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [*STORED, fake_quantized, fake_quantized_pruned, masked]
+FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [
+    *STORED, fake_quantized, fake_quantized_pruned, masked, soft_threshold, powerpropagation, supermask,
+]  # fmt: skip
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 
 
