@@ -58,6 +58,8 @@ from .objective import Supervised as Supervised
 from .optim import SGD as SGD
 from .optim import Adam as Adam
 from .optim import AdamW as AdamW
+from .proximal import L1 as L1
+from .proximal import GroupLasso as GroupLasso
 from .quantize import Dynamic as Dynamic
 from .quantize import Percentile as Percentile
 from .regrowing import SET as SET

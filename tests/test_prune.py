@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nncomp.prune import (
+    alternating,
     constant,
     cosine,
     cubic,
@@ -119,6 +120,7 @@ def test_a_schedule_ends_at_what_was_asked_and_never_falls(sparsity: float, roun
         (lambda: keep_largest(np.ones(3), -0.1), "between 0 and 1, not -0.1"),
         (lambda: keep_largest(np.array([1.0, np.nan]), 0.5), r"floats without NaN, .* not float64 \(2,\)"),
         (lambda: keep_largest(np.array([0, 1], np.uint8), 0.5), r"not uint8 \(2,\)"),
+        (lambda: alternating(0.5, 0.5, periods=0), "at least 1 period, not 0"),
         (lambda: iterative(0.5, 0.5, rounds=0), "at least 1 round, not 0"),
         (lambda: keep_above(np.array([np.nan]), 0.5), "NaN"),
         (lambda: keep_above(np.ones(1), np.nan), "threshold nan"),

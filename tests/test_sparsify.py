@@ -76,7 +76,7 @@ def test_powerpropagation_leaves_small_weights_smaller() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Sparsify("STR"), "sparse by a transform, not 'STR'"),
+        (lambda: Sparsify("STR"), "sparse by a transform or a penalty, not 'STR'"),
         (lambda: Supermask(1.5), "between 0 and 1, not 1.5"),
         (lambda: Powerpropagation(0.5), "alpha is at least 1 and finite, not 0.5"),
         (lambda: SoftThreshold(mask=np.ones((1, 2), bool)).init(np.ones((2, 2))), "a mask for weights of shape"),

@@ -16,6 +16,7 @@ from nncomp.network import MLP
 from nncomp.optim import Adam
 from nncomp.prune import (
     alps,
+    alternating,
     column_l2,
     constant,
     cubic,
@@ -280,6 +281,25 @@ def test_gradual_pruning_grows_by_its_schedule_and_holds_masked_weights_at_zero(
     for t, density in enumerate(densities, 1):
         at = min(t - t % 10, 30) / 30
         assert density == n - round(cubic(at, 0.8) * n), t
+
+
+def test_compressed_and_dense_in_turn(dense: MLP) -> None:
+    """AC/DC: sparse in every second half, dense in every first, where what was pruned starts again at 0."""
+    seen = []
+
+    class Watch(Hook):
+        def after_update(self, t: int, network: MLP) -> None:
+            seen.append(np.concatenate([layer.weight.dense().ravel() for layer in network.layers]))
+
+    during = FineTune(epochs=4, batch=30, optimizer=Adam(rate=5e-3))  # 40 updates
+    schedule = partial(alternating, periods=2)
+    pruned = Prune(0.8, schedule=schedule, ramp=1.0, interval=1, during=during)(dense, DATA, [Watch()])
+    n, kept_now = total(dense), [int(np.count_nonzero(w)) for w in seen]
+    left = n - round(0.8 * n)
+    assert all(k == left for k in kept_now[9:19] + kept_now[29:40]) and all(k > left for k in kept_now[:9])
+    back = np.flatnonzero((seen[18] == 0) & (seen[21] != 0))
+    assert len(back) and np.abs(seen[20][back]).max() < 0.1, "from 0, not from where they were"
+    assert kept(pruned) == left
 
 
 def test_quantize_rounds_each_row_to_its_grid(dense: MLP) -> None:

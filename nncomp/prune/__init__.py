@@ -22,6 +22,7 @@ from nncomp.prune.patterns import keep_blocks, keep_each_group, keep_each_row, k
 from nncomp.prune.refit import gram, output_error, refit
 from nncomp.prune.regrow import regrow
 from nncomp.prune.schedules import (
+    alternating,
     constant,
     cosine,
     cubic,
@@ -39,6 +40,7 @@ from nncomp.prune.woodfisher import fisher_inverse, woodfisher
 
 __all__ = [
     "alps",
+    "alternating",
     "column_l2",
     "compensate",
     "constant",

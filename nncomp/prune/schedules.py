@@ -75,6 +75,20 @@ def iterative(t: float, s: float, rounds: int = 10) -> float:
     return exponential(min(floor(_progress(t, s) * rounds) + 1, rounds) / rounds, s)
 
 
+def alternating(t: float, s: float, periods: int = 5) -> float:
+    """0 in the first half of each period, s in the second: compressed and decompressed in turn (Peste et al. 2021).
+
+    AC/DC: what a compressed phase pruned comes back at 0 in the dense one after it, and can grow. The end is sparse.
+
+    >>> [alternating(t / 8, 0.9, periods=2) for t in range(9)]
+    [0.0, 0.0, 0.9, 0.9, 0.0, 0.0, 0.9, 0.9, 0.9]
+    """
+    if periods < 1:
+        raise ValueError(f"at least 1 period, not {periods}")
+    t = _progress(t, s)
+    return s if t == 1 or t * periods % 1 >= 0.5 else 0.0
+
+
 def inc_cube(t: float, s: float) -> float:
     """`s t^3`.
 

@@ -6,6 +6,7 @@ from typing import Any
 from nncomp import init, learning_rate, optim, prune, transforms
 from nncomp.files import kinds
 from nncomp.network import MLP
+from nncomp.proximal import L1, GroupLasso
 from nncomp.regrowing import SET, RigL
 from nncomp.steps.distill import Distill
 from nncomp.steps.fine_tune import FineTune
@@ -30,7 +31,7 @@ KEEP = (
 )  # fmt: skip
 SCHEDULES = (
     prune.constant, prune.linear, prune.cubic, prune.exponential, prune.cosine, prune.iterative, prune.inc_cube,
-    prune.nncf_polynomial,
+    prune.nncf_polynomial, prune.alternating,
 )  # fmt: skip
 
 CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
@@ -52,7 +53,13 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
     "Regrow.by": (RigL, SET),
     "Regrow.during": TRAINING,
     "Shrink.scores": ROWS,
-    "Sparsify.by": (transforms.SoftThreshold, transforms.Supermask, transforms.Powerpropagation),
+    "Sparsify.by": (
+        transforms.SoftThreshold,
+        transforms.Supermask,
+        transforms.Powerpropagation,
+        L1,
+        GroupLasso,
+    ),
     "Sparsify.during": TRAINING,
     "Distill.student": (MLP.init,),
     "Distill.during": TRAINING,
