@@ -74,6 +74,7 @@ from .steps import Prune as Prune
 from .steps import Quantize as Quantize
 from .steps import Reconstruct as Reconstruct
 from .steps import Regrow as Regrow
+from .steps import Rewind as Rewind
 from .steps import Shrink as Shrink
 from .steps import Sparsify as Sparsify
 from .steps import compress as compress

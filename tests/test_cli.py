@@ -158,7 +158,7 @@ def test_help_of_every_command_tells_choices_and_defaults(command: tuple[str, ..
         (
             '"Quantize"',
             '"Quantise"',
-            "tiny.toml: step 2: needs step = one of Prune, Reconstruct, Shrink, Regrow, Sparsify",
+            "tiny.toml: step 2: needs step = one of Prune, Reconstruct, Shrink, Regrow, Rewind, Sparsify",
         ),
         ('data = "digits"', 'data = "cifar"', "data is one of digits, mnist, fashion-mnist, not 'cifar'"),
     ],

@@ -167,6 +167,9 @@ def test_functions_take_their_options_from_a_table(tmp_path: Path) -> None:
 def test_the_steps_that_need_no_training(tmp_path: Path) -> None:
     text = '[[steps]]\nstep = "Reconstruct"\nsparsity = 0.5\nmethod = "sparsegpt"\n'
     text += '[[steps]]\nstep = "Shrink"\nfraction = 0.25\nscores = "geometric_median"\n'
+    back = '[[steps]]\nstep = "Rewind"\nto = { sizes = [4, 2], seed = 2 }\n'
+    to = recipe(tmp_path, back, seed=1).steps[0].to  # type: ignore[attr-defined]
+    assert to.fingerprint() == MLP.init([4, 2], seed=3).fingerprint()
     moving = '[[steps]]\nstep = "Regrow"\nby = { is = "SET", seed = 2 }\nduring = { epochs = 3 }\n'
     assert (
         repr(recipe(tmp_path, moving, seed=1).steps[0]) == "Regrow(by=SET(seed=3), during=FineTune(epochs=3, seed=1))"

@@ -25,7 +25,7 @@ from tests.test_recipe import GOOD, recipe
         (
             'step = "Prune"',
             'step = "Squeeze"',
-            "step 1: needs step = one of Prune, Reconstruct, Shrink, Regrow, Sparsify, Quantize, FineTune, Distill",
+            "step 1: needs step = one of Prune, Reconstruct, Shrink, Regrow, Rewind, Sparsify",
         ),
         ("sparsity = 0.5", "sparsity = 2", r"step 1 \(Prune\): a sparsity is between 0 and 1, not 2"),
         ("sparsity = 0.5", 'sparsity = "high"', r"step 1 \(Prune\).sparsity: expected a number, not 'high'"),
@@ -124,7 +124,7 @@ def test_unknown_names(tmp_path: Path) -> None:
         (
             'step = "Prune"',
             "step = 3",
-            "step 1: needs step = one of Prune, Reconstruct, Shrink, Regrow, Sparsify, Quantize, FineTune, Distill",
+            "step 1: needs step = one of Prune, Reconstruct, Shrink, Regrow, Rewind, Sparsify",
         ),
         ("schedule =", "scedule =", r"step 1 \(Prune\): unknown key 'scedule'; expected sparsity, scores, keep"),
         ("norm = true", "size = 3", "network: unknown key 'size'; expected sizes, activation, init, norm, seed"),

@@ -51,7 +51,7 @@ from nncomp.prune import (
 )  # fmt: skip
 from nncomp.quantize import Dynamic, Percentile, minmax
 from nncomp.scoring import scores_of
-from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Shrink, compress, stages
+from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Rewind, Shrink, compress, stages
 from nncomp.transforms import FakeQuantize
 from nncomp.weights import Latent, Quantized, Sparse, Weight
 
@@ -281,6 +281,21 @@ def test_gradual_pruning_grows_by_its_schedule_and_holds_masked_weights_at_zero(
     for t, density in enumerate(densities, 1):
         at = min(t - t % 10, 30) / 30
         assert density == n - round(cubic(at, 0.8) * n), t
+
+
+def test_rewind_takes_the_pattern_of_now_and_the_weights_of_then(dense: MLP) -> None:
+    start = MLP.init([12, 16, 8, 4], norm=True)
+    pruned = Prune(0.7)(dense, DATA)
+    ticket = Rewind(start)(pruned, DATA)
+    for now, then, found in zip(pruned.layers, start.layers, ticket.layers):
+        np.testing.assert_array_equal(found.weight.dense(), np.where(now.weight.mask, then.weight.dense(), 0))
+        assert (
+            np.array_equal(found.weight.mask, now.weight.mask) and found.bias is then.bias and found.norm is then.norm
+        )
+    with pytest.raises(ValueError, match=r"\[12, 16, 8, 4\] cannot be rewound to one of \[12, 4\]"):
+        Rewind(MLP.init([12, 4]))(pruned, DATA)
+    with pytest.raises(ValueError, match="Dense weights have no pattern to keep: prune before"):
+        Rewind(start)(dense, DATA)
 
 
 def test_compressed_and_dense_in_turn(dense: MLP) -> None:

@@ -7,6 +7,7 @@ from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
 from nncomp.steps.regrow import Regrow
+from nncomp.steps.rewind import Rewind
 from nncomp.steps.shrink import Shrink
 from nncomp.steps.sparsify import Sparsify
 
@@ -18,6 +19,7 @@ __all__ = [
     "Quantize",
     "Reconstruct",
     "Regrow",
+    "Rewind",
     "Shrink",
     "Sparsify",
     "compress",

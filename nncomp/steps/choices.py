@@ -14,6 +14,7 @@ from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
 from nncomp.steps.regrow import Regrow
+from nncomp.steps.rewind import Rewind
 from nncomp.steps.shrink import Shrink
 from nncomp.steps.sparsify import Sparsify
 
@@ -53,6 +54,7 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
     "Regrow.by": (RigL, SET),
     "Regrow.during": TRAINING,
     "Shrink.scores": ROWS,
+    "Rewind.to": (MLP.init,),
     "Sparsify.by": (
         transforms.SoftThreshold,
         transforms.Supermask,
@@ -67,5 +69,5 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
 """What may stand at which key, where its annotation leaves it open."""
 
 STEPS: dict[str, Any] = {
-    step.__name__: step for step in (Prune, Reconstruct, Shrink, Regrow, Sparsify, Quantize, FineTune, Distill)
+    step.__name__: step for step in (Prune, Reconstruct, Shrink, Regrow, Rewind, Sparsify, Quantize, FineTune, Distill)
 }
