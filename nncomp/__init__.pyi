@@ -82,6 +82,7 @@ from .steps import stages as stages
 from .training import train as train
 from .transforms import FakeQuantize as FakeQuantize
 from .transforms import Masked as Masked
+from .transforms import NofM as NofM
 from .transforms import Powerpropagation as Powerpropagation
 from .transforms import SoftThreshold as SoftThreshold
 from .transforms import Supermask as Supermask

@@ -6,9 +6,9 @@ import pytest
 from nncomp.data import Data, Split
 from nncomp.network import MLP
 from nncomp.optim import SGD, Adam
-from nncomp.prune import keep_largest
+from nncomp.prune import keep_largest, keep_n_of_m
 from nncomp.steps import FineTune, Prune, Quantize, Sparsify
-from nncomp.transforms import Powerpropagation, SoftThreshold, Supermask
+from nncomp.transforms import NofM, Powerpropagation, SoftThreshold, Supermask
 from nncomp.weights import Dense, Sparse
 
 RNG = np.random.default_rng(2)
@@ -19,7 +19,7 @@ DATA = Data(
 )
 NETWORK = MLP.init([8, 12, 3])
 SHORT = FineTune(epochs=6, batch=20, optimizer=Adam(5e-3))
-EACH = [SoftThreshold(start=-3.0), Supermask(0.5), Powerpropagation(2.0)]
+EACH = [SoftThreshold(start=-3.0), Supermask(0.5), NofM(), Powerpropagation(2.0)]
 
 
 def weights(network: MLP) -> list[np.ndarray]:
@@ -55,6 +55,21 @@ def test_a_supermask_leaves_the_weights_and_chooses_other_ones() -> None:
     )
 
 
+def test_n_of_m_holds_and_hidden_weights_come_back() -> None:
+    trained = Sparsify(NofM(2, 4), SHORT)(NETWORK, DATA)
+    first = trained.layers[0].weight.mask
+    assert (first.reshape(-1, 4).sum(axis=1) == 2).all()
+    assert (first != keep_n_of_m(np.abs(weights(NETWORK)[0]), 2, 4)).any()
+
+
+def test_sr_ste_draws_hidden_weights_to_zero() -> None:
+    """Its gradient is that of the loss, straight through, and of `decay / 2 |(1 - M) w|^2`."""
+    w, g = RNG.standard_normal((3, 8)), RNG.standard_normal((3, 8))
+    transform = NofM(2, 4, decay=0.3)
+    hidden = np.where(transform.forward((), w)[0] != 0, 0, w)
+    np.testing.assert_allclose(transform.vjp((), transform.forward((), w)[1], g)[1], g + 0.3 * hidden)
+
+
 def test_weight_decay_raises_the_soft_threshold() -> None:
     """Its s is decayed towards 0, where half is the threshold: the more decay, the fewer weights are left."""
     left = []
@@ -77,6 +92,8 @@ def test_powerpropagation_leaves_small_weights_smaller() -> None:
     ("make", "message"),
     [
         (lambda: Sparsify("STR"), "sparse by a transform or a penalty, not 'STR'"),
+        (lambda: NofM(3, 2), "n of every m and a decay of at least 0, not 3 of 2"),
+        (lambda: NofM(decay=-1.0), "not 2 of 4 and -1.0"),
         (lambda: Supermask(1.5), "between 0 and 1, not 1.5"),
         (lambda: Powerpropagation(0.5), "alpha is at least 1 and finite, not 0.5"),
         (lambda: SoftThreshold(mask=np.ones((1, 2), bool)).init(np.ones((2, 2))), "a mask for weights of shape"),

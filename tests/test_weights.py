@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nncomp.formats import Grid, PerRow, Uniform
 from nncomp.quantize.nearest import fit_grid
-from nncomp.transforms import FakeQuantize, Powerpropagation, SoftThreshold, Supermask
+from nncomp.transforms import FakeQuantize, NofM, Powerpropagation, SoftThreshold, Supermask
 from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
 from tests.gradients import assert_gradient
 from tests.strategies.weights import byte_uniforms, each_form, masks, quantized, seeds, sparse, with_batch
@@ -59,6 +59,9 @@ def surrogate(start: Weight, weight: Weight, params: tuple[np.ndarray, ...]) -> 
         alpha, mask = weight.transform.alpha, weight.transform.mask
         kept = (weight.dense() != 0) if alpha > 1 else np.ones(weight.shape, bool) if mask is None else mask
         return np.where(kept, np.sign(params[-1]) * np.abs(params[-1]) ** alpha, 0)
+    if isinstance(weight, Latent) and isinstance(weight.transform, NofM):  # as if nothing were hidden
+        kept = weight.transform.mask if weight.transform.mask is not None else np.ones(weight.shape, bool)
+        return weight.dense() + np.where(kept, params[-1] - weight.w, 0)
     if isinstance(weight, Latent) and isinstance(weight.transform, Supermask):  # as if a score were its mask
         kept = weight.transform.mask if weight.transform.mask is not None else np.ones(weight.shape, bool)
         return weight.dense() + np.where(kept, (params[0] - weight.p[0]) * weight.w, 0)

@@ -34,6 +34,7 @@ CHOICES: dict[str, tuple[Callable, ...]] = {
         transforms.SoftThreshold,
         transforms.Powerpropagation,
         transforms.Supermask,
+        transforms.NofM,
     ),
     "FakeQuantize.format": UNIFORM,
     "FakeQuantize.per": PER_WEIGHT,

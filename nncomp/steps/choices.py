@@ -58,6 +58,7 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
     "Sparsify.by": (
         transforms.SoftThreshold,
         transforms.Supermask,
+        transforms.NofM,
         transforms.Powerpropagation,
         L1,
         GroupLasso,

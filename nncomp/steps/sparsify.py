@@ -10,7 +10,7 @@ from nncomp.network import MLP
 from nncomp.proximal import L1, GroupLasso
 from nncomp.shown import shown
 from nncomp.steps.fine_tune import FineTune
-from nncomp.transforms import Powerpropagation, SoftThreshold, Supermask
+from nncomp.transforms import NofM, Powerpropagation, SoftThreshold, Supermask
 from nncomp.weights import Latent, Quantized, Sparse
 
 
@@ -19,8 +19,9 @@ class Sparsify:
     """Train `by` a transform of every weight or a penalty on it, then store what is left; what was pruned stays so.
 
     `by`: `SoftThreshold`, which learns how much of each layer to prune (with weight decay in `during`); `Supermask`,
-    which learns a mask and leaves the weights; `Powerpropagation`, after which `Prune` finds many weights near 0; `L1`
-    and `GroupLasso`, which take from every weight, or column, in every update.
+    which learns a mask and leaves the weights; `NofM`, which lets the n of m be other ones; `Powerpropagation`, after
+    which `Prune` finds many weights near 0; `L1` and `GroupLasso`, which take from every weight, or column, in every
+    update.
 
     >>> from nncomp.data import load_data
     >>> network = Sparsify(Supermask(0.5), FineTune(epochs=1))(MLP.init([64, 10]), load_data("digits"))
@@ -28,13 +29,13 @@ class Sparsify:
     320
     """
 
-    by: SoftThreshold | Supermask | Powerpropagation | L1 | GroupLasso = SoftThreshold()
+    by: SoftThreshold | Supermask | NofM | Powerpropagation | L1 | GroupLasso = SoftThreshold()
     during: FineTune = FineTune()
 
     __repr__ = shown
 
     def __post_init__(self) -> None:
-        if not isinstance(self.by, SoftThreshold | Supermask | Powerpropagation | L1 | GroupLasso):
+        if not isinstance(self.by, SoftThreshold | Supermask | NofM | Powerpropagation | L1 | GroupLasso):
             raise ValueError(f"weights become sparse by a transform or a penalty, not {self.by!r}")
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nncomp.formats import PerGroup, PerRow, PerTensor, Uniform
 from nncomp.quantize.nearest import fit_grid
-from nncomp.transforms import FakeQuantize, Masked, Powerpropagation, SoftThreshold, Supermask
+from nncomp.transforms import FakeQuantize, Masked, NofM, Powerpropagation, SoftThreshold, Supermask
 from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
 
 seeds = st.integers(0, 2**32 - 1)
@@ -109,9 +109,17 @@ def supermask(draw: st.DrawFn, dtype: type | None = None) -> Latent:
     return Latent.of(Supermask(draw(st.floats(0, 1)), draw(st.none() | masks(w.shape))), w)
 
 
+@st.composite
+def n_of_m(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    w = draw(matrices(dtype))
+    m = draw(st.integers(1, 5))
+    return Latent.of(NofM(draw(st.integers(0, m)), m, 0.0, draw(st.none() | masks(w.shape))), w)
+
+
 STORED = [dense, sparse, dense_codes, sparse_codes]
 FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [
     *STORED, fake_quantized, fake_quantized_pruned, masked, soft_threshold, powerpropagation, supermask,
+    n_of_m,
 ]  # fmt: skip
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 
