@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nncomp.data import Split
 from nncomp.hooks import Hook
 from nncomp.losses import by_targets
+from nncomp.measure import score
 from nncomp.network import MLP, backward, forward
 from nncomp.optim import SGD, Adam
 from nncomp.prune import keep_largest
@@ -94,6 +95,21 @@ def test_a_training_goes_on_with_the_new_pattern(optimizer) -> None:  # type: ig
     assert np.array_equal(trained.layers[0].weight.mask, mask(6, (5, 6)))
     assert np.array_equal(network.layers[0].weight.mask, mask(0, (5, 6))), "the given network is as it was"
     assert np.array_equal(trained.layers[1].weight.mask, network.layers[1].weight.mask)
+
+
+def test_the_best_epoch_comes_back_with_its_pattern() -> None:
+    after = []
+
+    class Keep(Hook):
+        def after_epoch(self, epoch: int, network: MLP, loss: float) -> None:
+            after.append(network.copied())
+
+    validation = Split(DATA.x[::-1], DATA.y)
+    trained = train(
+        sparse(), DATA, epochs=9, batch=10, validation=validation, patience=9, hooks=[Wander(seed=5), Keep()]
+    )
+    best = after[int(np.argmax([score(network, validation) for network in after]))]
+    assert trained.fingerprint() == best.fingerprint() != after[-1].fingerprint()
 
 
 def test_dense_gradients_are_those_of_the_batch() -> None:

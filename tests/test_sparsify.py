@@ -70,6 +70,12 @@ def test_sr_ste_draws_hidden_weights_to_zero() -> None:
     np.testing.assert_allclose(transform.vjp((), transform.forward((), w)[1], g)[1], g + 0.3 * hidden)
 
 
+def test_a_soft_threshold_takes_the_same_from_every_weight() -> None:
+    w, s = RNG.standard_normal((5, 6)), np.array([-0.4])
+    expected = np.sign(w) * np.maximum(np.abs(w) - 1 / (1 + np.exp(0.4)), 0)
+    np.testing.assert_allclose(SoftThreshold().forward((s,), w)[0], expected, atol=1e-15)
+
+
 def test_weight_decay_raises_the_soft_threshold() -> None:
     """Its s is decayed towards 0, where half is the threshold: the more decay, the fewer weights are left."""
     left = []

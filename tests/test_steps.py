@@ -264,6 +264,7 @@ def test_rows_pruned_before_are_counted(dense: MLP, scores) -> None:  # type: ig
 @pytest.mark.parametrize("method", [alps, obc, sparsegpt, woodfisher])
 def test_reconstruct_revives_nothing(dense: MLP, method) -> None:  # type: ignore[no-untyped-def]
     half = Prune(0.5, keep=keep_each_group)(dense, DATA)
+    assert kept(Reconstruct(0.6, lambda W, sparsity: W + 1)(half, DATA)) == kept(half)
     again = Reconstruct(0.6, method)(half, DATA)
     assert not any((new & ~old).any() for new, old in zip(masks_of(again), masks_of(half)))
 
