@@ -1,4 +1,4 @@
-"""A small network carved out of a large one, pixels and neurons at a time: `python -m benchmarks.pruning_neurons`.
+"""A small network carved out of a large one, pixels and neurons at a time: `python -m benchmarks.pruning neurons`.
 
 A 784-300-100-10 learns MNIST, shifted by one pixel and turned by eight degrees either way. In forty rounds its pixels
 and neurons become 97-71-33 by `input_fisher`, whole ones alone, and after each round it learns from what it was at
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import rotate, shift
 
-from benchmarks.pruning_at_start import joined
+from benchmarks.pruning.at_start import joined
 from benchmarks.sweep import sweep
 from benchmarks.training import SIZES, mnist
 from nncomp.data import Data, Split
@@ -77,7 +77,7 @@ def measure(data: Data, seed: int, epochs: int) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do what is missing, print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning_neurons", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning neurons", description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=60, help="epochs of the last training")
     parser.add_argument("--data", help="folder of MNIST's IDX files; NNCOMP_DATA if not given")
     parser.add_argument("--out", default="benchmarks/results/pruning-neurons.jsonl", help="file of the results")
@@ -96,7 +96,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
             flush=True,
         )
     print(f"mean {mean(r['error'] for r in found):.2f} %, worst {max(r['error'] for r in found):.2f} %")
-
-
-if __name__ == "__main__":
-    main()

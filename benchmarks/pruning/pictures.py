@@ -1,4 +1,4 @@
-"""Draw what pruning does to a network that has learned MNIST: `python -m benchmarks.pruning_pictures`.
+"""Draw what pruning does to a network that has learned MNIST: `python -m benchmarks.pruning pictures`.
 
 Three pictures: what each layer's sparsity alone costs; which inputs each method keeps in the first layer; and the error
 on the validation split against the sparsity of all layers, nothing trained afterwards.
@@ -84,7 +84,7 @@ def _finish(panel: Any, what: str, title: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, prune, draw."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning_pictures", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning pictures", description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder of MNIST's IDX files; NNCOMP_DATA if not given")
     parser.add_argument("--out", default="benchmarks/results", help="folder of the pictures")
     options = parser.parse_args(arguments)
@@ -93,7 +93,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     draw_sensitivity(network, data, out / "pruning-sensitivity.png")
     draw_masks(network, data, out / "pruning-masks.png")
     draw_errors(network, data, out / "pruning-errors.png")
-
-
-if __name__ == "__main__":
-    main()

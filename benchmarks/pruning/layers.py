@@ -83,8 +83,7 @@ def layers(network: MLP, x: np.ndarray, unseen: np.ndarray) -> Iterator[dict[str
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, prune, measure, print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning", description=__doc__.splitlines()[0])
-    parser.add_argument("question", choices=("layers",), help="layers: what each method loses of a layer's outputs")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning layers", description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=20, help="epochs of the training before")
     parser.add_argument("--data", help="folder of MNIST's IDX files; NNCOMP_DATA if not given")
     parser.add_argument("--json", help="file to write the records to")
@@ -97,7 +96,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"\n{time.monotonic() - start:.0f} seconds, the training included, on one thread")
     if options.json:
         save(options.json, records, machine())
-
-
-if __name__ == "__main__":
-    main()

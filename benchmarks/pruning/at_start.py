@@ -1,4 +1,4 @@
-"""Pruned before it has learned anything: `python -m benchmarks.pruning_at_start`.
+"""Pruned before it has learned anything: `python -m benchmarks.pruning at-start`.
 
 A 784-300-100-10 with random weights is pruned to a 20th and to a 50th of them by what SNIP, GraSP, SynFlow and chance
 say, then learns MNIST, only the kept weights trained. How it learns was chosen by SNIP's errors on the validation split
@@ -52,7 +52,7 @@ def measure(data: Data, method: str, times: int, seed: int, epochs: int) -> dict
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train what is missing, print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning_at_start", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning at-start", description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=150, help="epochs of each training")
     parser.add_argument("--data", help="folder of MNIST's IDX files; NNCOMP_DATA if not given")
     parser.add_argument("--out", default="benchmarks/results/pruning-at-start.jsonl", help="file of the results")
@@ -72,7 +72,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for method in dict.fromkeys(result["method"] for result in results):
         found = ([r["error"] for r in results if (r["method"], r["times"]) == (method, times)] for times in TIMES)
         print(f"{method:33}" + "".join(f"{mean(errors):8.2f}" for errors in found))
-
-
-if __name__ == "__main__":
-    main()
