@@ -79,6 +79,7 @@ from .steps import Shrink as Shrink
 from .steps import Sparsify as Sparsify
 from .steps import compress as compress
 from .steps import stages as stages
+from .surgery import Surgery as Surgery
 from .training import train as train
 from .transforms import FakeQuantize as FakeQuantize
 from .transforms import Masked as Masked

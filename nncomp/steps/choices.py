@@ -17,6 +17,7 @@ from nncomp.steps.regrow import Regrow
 from nncomp.steps.rewind import Rewind
 from nncomp.steps.shrink import Shrink
 from nncomp.steps.sparsify import Sparsify
+from nncomp.surgery import Surgery
 
 TRAINING = (FineTune,)
 ROWS = (
@@ -62,6 +63,7 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
         transforms.Powerpropagation,
         L1,
         GroupLasso,
+        Surgery,
     ),
     "Sparsify.during": TRAINING,
     "Distill.student": (MLP.init,),

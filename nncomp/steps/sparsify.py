@@ -10,6 +10,7 @@ from nncomp.network import MLP
 from nncomp.proximal import L1, GroupLasso
 from nncomp.shown import shown
 from nncomp.steps.fine_tune import FineTune
+from nncomp.surgery import Operating, Surgery
 from nncomp.transforms import NofM, Powerpropagation, SoftThreshold, Supermask
 from nncomp.weights import Latent, Quantized, Sparse
 
@@ -21,7 +22,7 @@ class Sparsify:
     `by`: `SoftThreshold`, which learns how much of each layer to prune (with weight decay in `during`); `Supermask`,
     which learns a mask and leaves the weights; `NofM`, which lets the n of m be other ones; `Powerpropagation`, after
     which `Prune` finds many weights near 0; `L1` and `GroupLasso`, which take from every weight, or column, in every
-    update.
+    update; `Surgery`, which prunes the small ones and splices back those that grow all the same.
 
     >>> from nncomp.data import load_data
     >>> network = Sparsify(Supermask(0.5), FineTune(epochs=1))(MLP.init([64, 10]), load_data("digits"))
@@ -29,25 +30,26 @@ class Sparsify:
     320
     """
 
-    by: SoftThreshold | Supermask | NofM | Powerpropagation | L1 | GroupLasso = SoftThreshold()
+    by: SoftThreshold | Supermask | NofM | Powerpropagation | L1 | GroupLasso | Surgery = SoftThreshold()
     during: FineTune = FineTune()
 
     __repr__ = shown
 
     def __post_init__(self) -> None:
-        if not isinstance(self.by, SoftThreshold | Supermask | NofM | Powerpropagation | L1 | GroupLasso):
+        if not isinstance(self.by, SoftThreshold | Supermask | NofM | Powerpropagation | L1 | GroupLasso | Surgery):
             raise ValueError(f"weights become sparse by a transform or a penalty, not {self.by!r}")
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         network = network.with_layers(Linear.stored)
         if any(isinstance(layer.weight, Quantized) for layer in network.layers):
             raise ValueError("codes are fixed while a network trains: make weights sparse before quantizing")
-        if isinstance(self.by, Hook):
-            return self.during(network, data, (self.by, *hooks)).with_layers(_sparse)
+        hook = Operating(self.by) if isinstance(self.by, Surgery) else self.by
+        if isinstance(hook, Hook):
+            return self.during(network, data, (hook, *hooks)).with_layers(_sparse)
         return self.during(network.with_layers(self._latent), data, hooks).with_layers(Linear.stored)
 
     def _latent(self, layer: Linear) -> Linear:
-        assert not isinstance(self.by, Hook)
+        assert not isinstance(self.by, Hook | Surgery)
         weight = layer.weight
         transform = self.by.masked(weight.mask) if isinstance(weight, Sparse) else self.by
         return replace(layer, weight=Latent.of(transform, transform.latent(weight.dense())))
