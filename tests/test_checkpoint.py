@@ -82,7 +82,7 @@ TRAININGS: dict[str, Any] = {
     "patterns, the best of them": lambda hooks: PATIENT(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),
     "regrowing": lambda hooks: Regrow(RigL(interval=2), MEANWHILE)(sparse(sizes=(6, 5, 3)), DATA, hooks),
     "through a soft threshold": lambda hooks: Sparsify(SoftThreshold(), MEANWHILE)(NETWORK, DATA, hooks),
-    "surgery": lambda hooks: Sparsify(Surgery(c=0.0, slack=0.0, interval=1, until=1.0), MEANWHILE)(NETWORK, DATA, hooks),
+    "surgery": lambda hooks: Sparsify(Surgery(0.0, 0.0, 1, 1.0), MEANWHILE)(NETWORK, DATA, hooks),
     "a loss that trains": lambda hooks: train(
         MLP.init([6, 3]), DATA.train, Scaled(np.ones(3, np.float32)[:1]), epochs=4, batch=8, hooks=hooks,
         schedule=Cosine(),
