@@ -128,8 +128,9 @@ class _Run:
         for hook in self.hooks:
             hook.after_update(t, network)
         for hook in self.hooks:
-            for i, weight in hook.rewire(t, self.network, lambda: self._dense_gradients(batch)).items():
+            for i, weight in hook.rewire(t, network, lambda: self._dense_gradients(batch)).items():
                 self.trainee.rewire(i, weight, progress.slots)
+                network = self.network
         return value
 
     def _dense_gradients(self, batch: Batch) -> list[np.ndarray]:
