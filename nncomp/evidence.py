@@ -115,12 +115,16 @@ class Evidence:
 
     @cached_property
     def _network(self) -> MLP:
-        return self.network.with_layers(_in_float64).with_layers(Linear.folded)
+        return self._wide.with_layers(Linear.folded)
+
+    @cached_property
+    def _wide(self) -> MLP:
+        return self.network.with_layers(_in_float64)
 
     @cached_property
     def _scales(self) -> Arrays:
         """What folding its norm multiplies the rows of each layer by."""
-        norms = [layer.norm for layer in self.network.with_layers(_in_float64).layers]
+        norms = [layer.norm for layer in self._wide.layers]
         return [np.ones(W.shape[0]) if norm is None else norm.affine()[0] for W, norm in zip(self.W, norms)]
 
     @cached_property

@@ -101,6 +101,10 @@ class MLP:
         """The network with every layer changed."""
         return replace(self, layers=tuple(change(layer) for layer in self.layers))
 
+    def with_layer(self, i: int, layer: Linear) -> Self:
+        """The network with layer i replaced."""
+        return replace(self, layers=(*self.layers[:i], layer, *self.layers[i + 1 :]))
+
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """The outputs `(batch, classes)` for floats `x (batch, features)`, cast to the network's dtype."""
         x = self.check(x)

@@ -34,5 +34,5 @@ def layer_sensitivity(
         for k, sparsity in enumerate(sparsities):
             mask = np.broadcast_to(keep_largest(ranked, sparsity), layer.weight.shape)
             pruned = replace(layer, weight=layer.weight.masked(mask))
-            found[i, k] = score(MLP((*network.layers[:i], pruned, *network.layers[i + 1 :])), split)
+            found[i, k] = score(network.with_layer(i, pruned), split)
     return found

@@ -73,5 +73,4 @@ class Trainee:
         self._replace(i, weight)
 
     def _replace(self, i: int, weight: Sparse) -> None:
-        layers = self._start.layers
-        self._start = MLP((*layers[:i], replace(layers[i], weight=weight), *layers[i + 1 :]))
+        self._start = self._start.with_layer(i, replace(self._start.layers[i], weight=weight))

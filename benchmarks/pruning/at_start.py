@@ -2,8 +2,8 @@
 
 A 784-300-100-10 with random weights is pruned to a 20th and to a 50th of them by what SNIP, GraSP, SynFlow and chance
 say, then learns MNIST, only the kept weights trained. How it learns was chosen by SNIP's errors on the validation split
-for two other seeds; then all 60,000 samples are learned. Errors are those on the test split, means
-over five seeds. Each training is a line of the result file, and what is there is not done again.
+for two other seeds; then all 60,000 samples are learned. Errors are those on the test split, means over five seeds.
+Each training is a line of the result file, and what is there is not done again.
 """
 
 import argparse

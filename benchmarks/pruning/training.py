@@ -1,9 +1,9 @@
 """Error against weights kept when pruning is part of the training: `python -m benchmarks.pruning training`.
 
-A 784-300-100-10 on MNIST or Fashion-MNIST, by methods that prune as they train; no augmentation, no distillation. How
-each trains was chosen on 5,000 validation images; then all 60,000 are learned, and errors are those on the test split:
-means over seeds, and the worst. Each training is a line of the result file, and what is there is not done again;
-`--methods`, `--times` and `--seeds` choose some.
+A 784-300-100-10 on MNIST or Fashion-MNIST, by methods that prune as they train; no augmentation, no distillation. All
+60,000 samples are learned, and errors are those on the test split: means over seeds, and the worst. How each trains is
+not yet chosen on the validation split, so these are first figures. Each training is a line of the result file, and what
+is there is not done again; `--methods`, `--times` and `--seeds` choose some.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from nncomp.learning_rate import Cosine
 from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.optim import SGD, Adam
-from nncomp.prune import alternating, cubic, keep_erdos_renyi, random
+from nncomp.prune import alternating, cubic, exponential, keep_erdos_renyi, random
 from nncomp.regrowing import SET, RigL
 from nncomp.steps import CompressionStep, FineTune, Prune, Regrow, Rewind, Sparsify, compress
 from nncomp.transforms import Powerpropagation
@@ -52,7 +52,7 @@ def static(start: MLP, s: float, long: FineTune) -> list[CompressionStep]:
 
 def ticket(start: MLP, s: float, long: FineTune) -> list[CompressionStep]:
     """Lottery tickets in five rounds from the untrained network; the last one trains long."""
-    rounds = [1 - (1 - s) ** (k / 5) for k in range(1, 6)]
+    rounds = [exponential(k / 5, s) for k in range(1, 6)]
     return [step for left in rounds for step in (DENSE, Prune(left), Rewind(start))] + [long]
 
 

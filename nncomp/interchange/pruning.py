@@ -8,7 +8,7 @@ import numpy as np
 
 from nncomp.interchange.arrays import to_numpy
 from nncomp.prune import keep_largest, magnitude
-from nncomp.prune.checks import check_weights, described
+from nncomp.prune.checks import check_mask, check_weights
 from nncomp.shown import word
 
 
@@ -44,8 +44,7 @@ def prune_array(
     all_layers = first.name == "weights"  # this one is all of them
     found = scores([matrix], **arrays)[0] if all_layers else scores(matrix, **arrays)
     mask = keep(found, sparsity)
-    if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != found.shape:
-        raise ValueError(f"a mask of scores {found.shape} is boolean of that shape, not {described(mask)}")
+    check_mask(found, mask)
     mask = np.broadcast_to(mask, matrix.shape).reshape(W.shape).copy()
     return mask, np.where(mask, W, W.dtype.type(0))
 

@@ -11,6 +11,11 @@ def described(a: Any) -> str:
     return f"{a.dtype} {a.shape}" if isinstance(a, np.ndarray) else f"a {type(a).__name__}"
 
 
+def wide(a: np.ndarray, *others: np.ndarray) -> np.ndarray:
+    """`a` in the dtype it shares with `others`, float32 at least: sums and products of halves leave their range."""
+    return a.astype(np.result_type(a, *others, np.float32), copy=False)
+
+
 def check_sparsity(sparsity: float) -> None:
     """Raise unless `sparsity` is a fraction."""
     if not isinstance(sparsity, Real) or not 0 <= sparsity <= 1:
@@ -43,8 +48,8 @@ def check_damp(damp: float) -> None:
 
 def check_mask(W: np.ndarray, mask: np.ndarray) -> None:
     """Raise unless `mask` is boolean of the weights' shape."""
-    if mask.shape != W.shape or mask.dtype != bool:
-        raise ValueError(f"a mask for weights {W.shape} is boolean of that shape, not {mask.dtype} {mask.shape}")
+    if not isinstance(mask, np.ndarray) or mask.shape != W.shape or mask.dtype != bool:
+        raise ValueError(f"a mask for weights {W.shape} is boolean of that shape, not {described(mask)}")
 
 
 def check_inputs(W: np.ndarray, norms: np.ndarray) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from nncomp.prune.checks import wide
+
 Weights = Sequence[np.ndarray]
 
 
@@ -52,8 +54,7 @@ def squared_gradients(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """
     if x.ndim != 2 or dy.ndim != 2 or len(x) != len(dy) or len(x) == 0:
         raise ValueError(f"inputs (N, in) and gradients (N, out) of at least one sample, not {x.shape} and {dy.shape}")
-    dtype = np.result_type(x, dy, np.float32)
-    return (dy.astype(dtype) ** 2).T @ x.astype(dtype) ** 2 / len(x)
+    return (wide(dy, x) ** 2).T @ wide(x, dy) ** 2 / len(x)
 
 
 def grasp(weights: Weights, gradient: Callable[[list[np.ndarray]], Weights]) -> list[np.ndarray]:
@@ -79,11 +80,10 @@ def grasp(weights: Weights, gradient: Callable[[list[np.ndarray]], Weights]) -> 
 
 
 def _checked(w: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both, in float32 at least: products of halves leave their range."""
+    """Both, in one dtype that holds their product."""
     w, g = np.asarray(w), np.asarray(g)
     floats = all(np.issubdtype(a.dtype, np.floating) for a in (w, g))
     if w.shape != g.shape or not floats or not (np.isfinite(w).all() and np.isfinite(g).all()):
         told = f"{w.dtype} {w.shape} and {g.dtype} {g.shape}"
         raise ValueError(f"weights and what belongs to each are finite floats of one shape, not {told}")
-    dtype = np.result_type(w, g, np.float32)
-    return w.astype(dtype, copy=False), g.astype(dtype, copy=False)
+    return wide(w, g), wide(g, w)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nncomp.prune.checks import check_inputs
+from nncomp.prune.checks import check_inputs, wide
 
 
 def input_norms(X: np.ndarray) -> np.ndarray:
@@ -13,7 +13,7 @@ def input_norms(X: np.ndarray) -> np.ndarray:
     """
     if X.ndim != 2 or not np.issubdtype(X.dtype, np.floating):
         raise ValueError(f"inputs are floats (samples, in), not {X.dtype} {X.shape}")
-    return np.linalg.norm(X.astype(np.result_type(X, np.float32), copy=False), axis=0)
+    return np.linalg.norm(wide(X), axis=0)
 
 
 def wanda(W: np.ndarray, norms: np.ndarray) -> np.ndarray:

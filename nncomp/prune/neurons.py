@@ -7,7 +7,7 @@ layer's weights. Scores are columns (out, 1), so that a mask of them keeps or dr
 
 import numpy as np
 
-from nncomp.prune.checks import check_damp, check_samples, check_weights
+from nncomp.prune.checks import check_damp, check_samples, check_weights, wide
 from nncomp.prune.refit import gram, refit
 
 
@@ -19,7 +19,7 @@ def row_l1(W: np.ndarray) -> np.ndarray:
            [0.5]])
     """
     check_weights(W)
-    return np.linalg.norm(_wide(W), ord=1, axis=1, keepdims=True)
+    return np.linalg.norm(wide(W), ord=1, axis=1, keepdims=True)
 
 
 def row_l2(W: np.ndarray) -> np.ndarray:
@@ -29,7 +29,7 @@ def row_l2(W: np.ndarray) -> np.ndarray:
     array([[5.]])
     """
     check_weights(W)
-    return np.linalg.norm(_wide(W), axis=1, keepdims=True)
+    return np.linalg.norm(wide(W), axis=1, keepdims=True)
 
 
 def column_l2(W: np.ndarray) -> np.ndarray:
@@ -39,7 +39,7 @@ def column_l2(W: np.ndarray) -> np.ndarray:
     array([[5., 1.]])
     """
     check_weights(W)
-    return np.linalg.norm(_wide(W), axis=0, keepdims=True)
+    return np.linalg.norm(wide(W), axis=0, keepdims=True)
 
 
 def geometric_median(W: np.ndarray) -> np.ndarray:
@@ -114,11 +114,6 @@ def compensate(
     new = refit(W, kept & (np.ones(W.shape, bool) if mask is None else mask), gram(A - mean), damp)
     lost = (W - new).astype(np.float64) @ mean
     return new[:, kept], (b + lost).astype(b.dtype)
-
-
-def _wide(W: np.ndarray) -> np.ndarray:
-    """In float32 at least: sums of halves leave their range."""
-    return W.astype(np.result_type(W, np.float32), copy=False)
 
 
 def _check_activations(A: np.ndarray) -> None:

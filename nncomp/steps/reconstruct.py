@@ -57,6 +57,5 @@ class Reconstruct:
                     f"{word(self.method)}, layer {i}: weights are finite {dtype} {shape}, not {described(W)}"
                 )
             living = layer.weight.mask if isinstance(layer.weight, Sparse) else True
-            pruned = replace(layer, weight=Sparse.from_dense(np.where(living, W, 0)))
-            network = MLP((*network.layers[:i], pruned, *network.layers[i + 1 :]))
+            network = network.with_layer(i, replace(layer, weight=Sparse.from_dense(np.where(living, W, 0))))
         return network

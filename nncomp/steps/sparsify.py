@@ -14,6 +14,8 @@ from nncomp.surgery import Operating, Surgery
 from nncomp.transforms import NofM, Powerpropagation, SoftThreshold, Supermask
 from nncomp.weights import Latent, Quantized, Sparse
 
+Means = SoftThreshold | Supermask | NofM | Powerpropagation | L1 | GroupLasso | Surgery
+
 
 @dataclass(frozen=True, repr=False)
 class Sparsify:
@@ -30,13 +32,13 @@ class Sparsify:
     320
     """
 
-    by: SoftThreshold | Supermask | NofM | Powerpropagation | L1 | GroupLasso | Surgery = SoftThreshold()
+    by: Means = SoftThreshold()
     during: FineTune = FineTune()
 
     __repr__ = shown
 
     def __post_init__(self) -> None:
-        if not isinstance(self.by, SoftThreshold | Supermask | NofM | Powerpropagation | L1 | GroupLasso | Surgery):
+        if not isinstance(self.by, Means):
             raise ValueError(f"weights become sparse by a transform or a penalty, not {self.by!r}")
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:

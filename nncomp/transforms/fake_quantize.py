@@ -9,8 +9,8 @@ from nncomp.formats import Grid, PerRow, Uniform
 from nncomp.formats.granularity import Granularity
 from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range, minmax
+from nncomp.transforms.masking import within
 from nncomp.weights import Dense, Quantized, Sparse
-from nncomp.weights.protocol import check_mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,22 +33,18 @@ class FakeQuantize:
     mask: np.ndarray | None = None
 
     def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
-        if self.mask is not None:
-            check_mask(w.shape, self.mask)
+        within(w, self.mask)
         return ()
 
-    def _kept(self, w: np.ndarray) -> np.ndarray:
-        return w if self.mask is None else np.where(self.mask, w, 0)
-
     def _grid(self, w: np.ndarray) -> Grid:
-        return fit_grid(self._kept(w), self.format, self.per, self.ranges, self.mask)
+        return fit_grid(within(w, self.mask), self.format, self.per, self.ranges, self.mask)
 
     def latent(self, w: np.ndarray) -> np.ndarray:
         return w
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        effective, inside = self._grid(w).fake(self._kept(w))
-        return self._kept(effective), inside if self.mask is None else inside & self.mask
+        effective, inside = self._grid(w).fake(within(w, self.mask))
+        return within(effective, self.mask), within(inside, self.mask)
 
     def vjp(
         self, p: tuple[np.ndarray, ...], saved: np.ndarray, g: np.ndarray
@@ -60,4 +56,4 @@ class FakeQuantize:
         return Quantized.encoded(weight, self._grid(w))
 
     def masked(self, mask: np.ndarray) -> Self:
-        return replace(self, mask=mask if self.mask is None else self.mask & mask)
+        return replace(self, mask=within(mask, self.mask))

@@ -32,20 +32,20 @@ class Masked:
     mask: np.ndarray
 
     def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
-        check_mask(w.shape, self.mask)
+        within(w, self.mask)
         return ()
 
     def latent(self, w: np.ndarray) -> np.ndarray:
         return w
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, None]:
-        return np.where(self.mask, w, 0), None
+        return within(w, self.mask), None
 
     def vjp(self, p: tuple[np.ndarray, ...], saved: None, g: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-        return (), np.where(self.mask, g, 0)
+        return (), within(g, self.mask)
 
     def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Sparse:
         return Sparse.from_dense(w, self.mask)
 
     def masked(self, mask: np.ndarray) -> Self:
-        return replace(self, mask=self.mask & mask)
+        return replace(self, mask=within(mask, self.mask))
