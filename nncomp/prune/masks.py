@@ -30,9 +30,12 @@ def keep_largest(scores: np.ndarray, sparsity: float) -> np.ndarray:
     """
     if not np.issubdtype(scores.dtype, np.floating) or np.isnan(scores).any():
         raise ValueError(f"scores are floats without NaN, which has no rank, not {scores.dtype} {scores.shape}")
-    kept = scores.size - pruned_count(scores.size, sparsity)
-    mask = np.zeros(scores.size, bool)
-    mask[np.argsort(-scores.reshape(-1), kind="stable")[:kept]] = True
+    flat, gone = scores.reshape(-1), pruned_count(scores.size, sparsity)
+    if gone == flat.size:
+        return np.zeros(scores.shape, bool)
+    last = np.partition(flat, gone)[gone]  # the least score that stays: no need to sort the others
+    mask = flat > last
+    mask[np.flatnonzero(flat == last)[: flat.size - gone - np.count_nonzero(mask)]] = True
     return mask.reshape(scores.shape)
 
 
