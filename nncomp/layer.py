@@ -16,7 +16,7 @@ from nncomp.activations import Activation, Identity
 from nncomp.formats import Grid
 from nncomp.integer import Pass, integer_pass
 from nncomp.norm import BatchNorm, NormSaved
-from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
+from nncomp.weights import Dense, Latent, Nested, Quantized, Sparse, Weight
 
 
 class InputQuantizer(Protocol):
@@ -121,14 +121,20 @@ class Linear:
     def forward(
         self, x: np.ndarray, dropout: float = 0.0, rng: np.random.Generator | None = None
     ) -> tuple[np.ndarray, LayerSaved]:
-        """The output in training and what `backward` needs; `dropout` is the rate at which inputs are dropped."""
+        """The output in training and what `backward` needs; `dropout` is the rate at which inputs are dropped.
+
+        `rng`: what chance draws from; without it, weights that are learned by chance are at their mean.
+        """
         dropped = inside = norm_saved = None
         if dropout:
             dropped = _dropout_factors(x, dropout, rng)
             x = x * dropped
         if self.input is not None:
             x, inside = self.input.grid_for(x).fake(x)
-        z, weight_saved = self.weight.forward(x)
+        if rng is not None and isinstance(self.weight, Latent):
+            z, weight_saved = self.weight.sample(x, rng)
+        else:
+            z, weight_saved = self.weight.forward(x)
         z += self.bias
         if self.norm is not None:
             z, norm_saved = self.norm.forward(z)
@@ -156,7 +162,7 @@ class Linear:
 
     def stored(self) -> Self:
         """The layer with its weight in the form it ships in."""
-        return replace(self, weight=self.weight.store()) if isinstance(self.weight, Latent) else self
+        return replace(self, weight=self.weight.store()) if isinstance(self.weight, Latent | Nested) else self
 
     def folded(self) -> Self:
         """The layer without its norm, which has become part of weight and bias: the same function."""

@@ -4,13 +4,14 @@
 `synflow(weights)` the weights of all layers at once. A function of your own is given what it names in the same way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
 
 from nncomp.evidence import Evidence
+from nncomp.prune.checks import described
 from nncomp.shown import word
 from nncomp.weights import Quantized, Sparse, Weight
 
@@ -33,6 +34,23 @@ def scores_of(method: Callable[..., Any], evidence: Evidence) -> list[np.ndarray
     if len(found) != len(layers):
         raise ValueError(f"{word(method)} scores {len(found)} of {len(layers)} layers")
     return [_ranked(s, layer.weight, f"{word(method)}, layer {i}") for i, (s, layer) in enumerate(zip(found, layers))]
+
+
+def masks_of(keep: Callable[..., Any], scores: Sequence[np.ndarray], sparsity: float) -> list[np.ndarray]:
+    """The mask that `keep` makes of each layer's scores, of all together if it has an argument `layers`.
+
+    >>> from nncomp.prune import keep_largest
+    >>> masks_of(keep_largest, [np.array([[3.0, 1.0]])], sparsity=0.5)
+    [array([[ True, False]])]
+    """
+    together = "layers" in signature(keep).parameters
+    masks = keep(scores, sparsity) if together else [keep(s, sparsity) for s in scores]
+    if len(masks) != len(scores):
+        raise ValueError(f"{word(keep)} gives {len(masks)} masks for {len(scores)} layers")
+    for i, (mask, s) in enumerate(zip(masks, scores)):
+        if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != s.shape:
+            raise ValueError(f"{word(keep)}, layer {i}: a mask is boolean {s.shape}, not {described(mask)}")
+    return list(masks)
 
 
 def asked(method: Callable[..., Any], *given: str) -> list[str]:

@@ -52,7 +52,7 @@ class Trainee:
             weight = self._start.layers[i].weight
             assert isinstance(weight, Sparse)
             if not (np.array_equal(weight.columns, columns) and np.array_equal(weight.row_start, row_start)):
-                self._replace(i, Sparse(self._arrays[i][0], columns, row_start, weight.inputs))
+                self._replace(i, replace(weight, values=self._arrays[i][0], columns=columns, row_start=row_start))
 
     def rewire(self, i: int, weight: Sparse, slots: Sequence[tuple[np.ndarray, ...]]) -> None:
         """Give layer i the values and the pattern of `weight`, of as many kept weights, in the arrays there are.

@@ -12,18 +12,16 @@ from hypothesis import HealthCheck, given, settings
 
 from nncomp.data import Data, Split
 from nncomp.files import Checkpoint, FileError, from_bytes, to_bytes
-from nncomp.hooks import ClipGradients, Hook, MaxNorm
+from nncomp.hooks import SNFS, ClipGradients, DeepR, Hook, MaxNorm, RigL, Surgery, TopKAST
 from nncomp.learning_rate import Cosine
 from nncomp.losses import cross_entropy
 from nncomp.network import MLP
 from nncomp.objective import Supervised
 from nncomp.optim import SGD, Adam, AdamW
 from nncomp.prune import cubic
-from nncomp.regrowing import RigL
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Regrow, Sparsify
-from nncomp.surgery import Surgery
 from nncomp.training import train
-from nncomp.transforms import SoftThreshold
+from nncomp.transforms import HardConcrete, Movement, SoftThreshold, Variational
 from tests.strategies.weights import seeds
 from tests.test_rewiring import Wander, sparse
 
@@ -81,6 +79,12 @@ TRAININGS: dict[str, Any] = {
     "patterns that change": lambda hooks: MEANWHILE(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),
     "patterns, the best of them": lambda hooks: PATIENT(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),
     "regrowing": lambda hooks: Regrow(RigL(interval=2), MEANWHILE)(sparse(sizes=(6, 5, 3)), DATA, hooks),
+    "growing by momentum": lambda hooks: Regrow(SNFS(interval=2), MEANWHILE)(sparse(sizes=(6, 5, 3)), DATA, hooks),
+    "deep rewiring": lambda hooks: Regrow(DeepR(1e-2, 1e-2), MEANWHILE)(sparse(sizes=(6, 5, 3)), DATA, hooks),
+    "Top-KAST": lambda hooks: Sparsify(TopKAST(0.6, 0.3, 1e-2, 2), MEANWHILE)(MLP.init([6, 5, 3]), DATA, hooks),
+    "variational dropout": lambda hooks: Sparsify(Variational(), MEANWHILE)(NETWORK, DATA, hooks),
+    "gates": lambda hooks: Sparsify(HardConcrete(warm=0.5), MEANWHILE)(NETWORK, DATA, hooks),
+    "movement": lambda hooks: Sparsify(Movement(0.6), MEANWHILE)(NETWORK, DATA, hooks),
     "through a soft threshold": lambda hooks: Sparsify(SoftThreshold(), MEANWHILE)(NETWORK, DATA, hooks),
     "surgery": lambda hooks: Sparsify(Surgery(0.0, 0.0, 1, 1.0), MEANWHILE)(NETWORK, DATA, hooks),
     "a loss that trains": lambda hooks: train(

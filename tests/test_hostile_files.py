@@ -123,7 +123,7 @@ HOSTILE = {
     "no layers": (with_tree(lambda t: t["network"].update(layers=[]), DENSE), "at least one layer"),
     "a list for a layer": (with_tree(lambda t: t["network"].update(layers=[[]]), DENSE), "layers.0 is Linear, not"),
     "a number for layers": (with_tree(lambda t: t["network"].update(layers=3), DENSE), "a list, each item Linear"),
-    "an unknown form": (weight(DENSE, **{"is": "Eval"}), "one of Dense, Sparse, Quantized, Latent, not"),
+    "an unknown form": (weight(DENSE, **{"is": "Eval"}), "one of Dense, Sparse, Quantized, Latent, Nested, not"),
     "an activation for a weight": (layer(DENSE, weight={"is": "ReLU"}), "layers.0.weight is one of Dense"),
     "a function for a weight": (layer(DENSE, weight={"function": "minmax"}), "layers.0.weight is one of Dense"),
     "an unknown field": (layer(DENSE, secret=1), "a Linear has no 'secret'"),

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from nncomp.data import Data, Split
+from nncomp.hooks.proximal import L1, GroupLasso, shrink_groups, shrink_l1
 from nncomp.network import MLP
 from nncomp.optim import SGD
-from nncomp.proximal import L1, GroupLasso, shrink_groups, shrink_l1
 from nncomp.steps import FineTune, Prune, Shrink, Sparsify
 from nncomp.weights import Sparse
 from tests.strategies.weights import seeds

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nncomp.data import Data, Split
-from nncomp.hooks import Hook
+from nncomp.hooks import SET, SNFS, Hook, RigL
+from nncomp.hooks.regrowing import Regrowing
 from nncomp.learning_rate import Constant
 from nncomp.losses import by_targets
 from nncomp.network import MLP, backward, forward
 from nncomp.optim import SGD
 from nncomp.prune import keep_erdos_renyi, keep_largest, random, regrow
-from nncomp.regrowing import SET, Regrowing, RigL
 from nncomp.steps import FineTune, Prune, Regrow
 from nncomp.weights import Dense, Sparse
 from tests.strategies.weights import seeds
@@ -62,7 +62,7 @@ class Watch(Hook):
         self.masks.append([layer.weight.mask for layer in network.layers])
 
 
-@pytest.mark.parametrize("by", [RigL(interval=2), SET(interval=2), RigL(0.9, 1, 1.0), SET(1.0, 3)])
+@pytest.mark.parametrize("by", [RigL(interval=2), SET(interval=2), RigL(0.9, 1, 1.0), SET(1.0, 3), SNFS(0.5, 2)])
 def test_each_layer_keeps_as_many_all_the_time(by: RigL) -> None:
     watch = Watch()
     trained = Regrow(by, FineTune(epochs=4, batch=20))(START, DATA, [watch])
@@ -73,14 +73,17 @@ def test_each_layer_keeps_as_many_all_the_time(by: RigL) -> None:
     assert all(isinstance(layer.weight, Sparse) for layer in trained.layers)
 
 
-def test_rigl_moves_by_the_gradient_of_the_batch_as_loops_do() -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.9])
+def test_it_moves_by_the_gradient_of_the_batch_or_its_momentum_as_loops_do(smoothing: float) -> None:
     """Three updates by SGD on all samples, done by hand: dense gradients, masks by loops, zeros for what is new."""
+    settings = {"fraction": 0.5, "interval": 1, "until": 1.0}
     trained = Regrow(
-        RigL(fraction=0.5, interval=1, until=1.0),
+        SNFS(smoothing=smoothing, **settings) if smoothing else RigL(**settings),
         FineTune(epochs=3, batch=60, optimizer=SGD(0.2, momentum=0.0), schedule=Constant()),
     )(START, DATA)
     masks = [layer.weight.mask for layer in START.layers]
     params = [(layer.weight.dense().astype(float), layer.bias.astype(float)) for layer in START.layers]
+    M = [np.zeros(mask.shape) for mask in masks]
     for t in (1, 2, 3):
         for moving in (False, True):
             layers = (type(l)(Dense(w), b, l.activation) for l, (w, b) in zip(START.layers, params))
@@ -91,7 +94,8 @@ def test_rigl_moves_by_the_gradient_of_the_batch_as_loops_do() -> None:
                 params = [((w - 0.2 * dw) * m, b - 0.2 * db) for (w, b), (dw, db), m in zip(params, gradients, masks)]
             elif t < 3:  # T_end = 3
                 fraction = 0.25 * (1 + np.cos(np.pi * t / 3))
-                new = [loops(w, m, np.abs(g[0]), fraction) for (w, _), m, g in zip(params, masks, gradients)]
+                M = [smoothing * old + (1 - smoothing) * g for old, (g, _) in zip(M, gradients)]
+                new = [loops(w, m, np.abs(old), fraction) for (w, _), m, old in zip(params, masks, M)]
                 params = [(np.where(old & m, w, 0), b) for (w, b), old, m in zip(params, masks, new)]
                 masks = new
     for layer, (w, b), m in zip(trained.layers, params, masks):
@@ -129,7 +133,7 @@ def test_chance_is_the_seed_and_needs_no_gradient() -> None:
         (lambda: RigL(fraction=1.5), "between 0 and 1, not 1.5"),
         (lambda: RigL(interval=0), "interval is a whole number of at least 1, not 0"),
         (lambda: SET(until=-1), "between 0 and 1, not -1"),
-        (lambda: Regrow("RigL"), "weights move by RigL or SET, not 'RigL'"),
+        (lambda: Regrow("RigL"), "weights move by RigL, SET, SNFS or DeepR, not 'RigL'"),
         (lambda: Regrow(during=FineTune(epochs=1))(MLP.init([8, 3]), DATA), "no layer is sparse: prune before"),
         (lambda: regrow(np.ones((2, 2)), np.ones((2, 2), bool), np.ones(2), 0.5), "each weight (2, 2), not (2,)"),
         (lambda: regrow(np.ones((2, 2)), np.ones((2, 2)), np.ones((2, 2)), 0.5), "is boolean of that shape"),

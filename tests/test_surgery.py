@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nncomp.data import Data, Split
-from nncomp.hooks import Hook
+from nncomp.hooks import Hook, Surgery
 from nncomp.learning_rate import Constant
 from nncomp.losses import by_targets
 from nncomp.network import MLP, backward, forward
 from nncomp.optim import SGD, Adam
 from nncomp.steps import FineTune, Prune, Sparsify
-from nncomp.surgery import Surgery
 from nncomp.weights import Sparse
 from tests.strategies.weights import seeds
 

@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 
 from nncomp.formats import Grid, PerRow, Uniform
 from nncomp.quantize.nearest import fit_grid
-from nncomp.transforms import FakeQuantize, NofM, Powerpropagation, SoftThreshold, Supermask
-from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
+from nncomp.transforms import (
+    FakeQuantize,
+    Movement,
+    NofM,
+    Powerpropagation,
+    SoftMovement,
+    SoftThreshold,
+    Supermask,
+    Variational,
+)
+from nncomp.weights import Dense, Latent, Nested, Quantized, Sparse, Weight
 from tests.gradients import assert_gradient
 from tests.strategies.weights import byte_uniforms, each_form, masks, quantized, seeds, sparse, with_batch
 
@@ -65,6 +74,19 @@ def surrogate(start: Weight, weight: Weight, params: tuple[np.ndarray, ...]) -> 
     if isinstance(weight, Latent) and isinstance(weight.transform, Supermask):  # as if a score were its mask
         kept = weight.transform.mask if weight.transform.mask is not None else np.ones(weight.shape, bool)
         return weight.dense() + np.where(kept, (params[0] - weight.p[0]) * weight.w, 0)
+    if isinstance(weight, Latent) and isinstance(weight.transform, Variational):  # those that are kept
+        mask = weight.transform.mask if weight.transform.mask is not None else np.ones(weight.shape, bool)
+        kept = np.exp(weight.p[0]) < np.exp(3) * (weight.w**2 + 1e-8)
+        return np.where(kept & mask, params[-1], 0)
+    if isinstance(weight, Latent) and isinstance(weight.transform, Movement | SoftMovement):  # as if S were its mask
+        kept = weight.transform.mask if weight.transform.mask is not None else np.ones(weight.shape, bool)
+        taken = weight.transform.forward(weight.p, np.ones_like(weight.w))[0]
+        moved = np.where(kept, (params[0] - weight.p[0]) * weight.w, 0)
+        return weight.dense() + moved + taken * (params[-1] - weight.w)
+    if isinstance(weight, Nested):  # as if all took part
+        W = weight.dense()
+        W[weight.rows, weight.columns] += params[0] - weight.values
+        return W
     return start.with_params(params).dense()
 
 

@@ -17,12 +17,12 @@ from benchmarks.pruning.at_start import joined
 from benchmarks.sweep import sweep
 from benchmarks.training import SIZES
 from nncomp.data import Data, load_data
+from nncomp.hooks import SET, RigL
 from nncomp.learning_rate import Cosine
 from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.optim import SGD, Adam
 from nncomp.prune import alternating, cubic, exponential, keep_erdos_renyi, random
-from nncomp.regrowing import SET, RigL
 from nncomp.steps import CompressionStep, FineTune, Prune, Regrow, Rewind, Sparsify, compress
 from nncomp.transforms import Powerpropagation
 

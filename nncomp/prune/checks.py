@@ -22,6 +22,12 @@ def check_sparsity(sparsity: float) -> None:
         raise ValueError(f"a sparsity is between 0 and 1, not {sparsity!r}")
 
 
+def check_ramp(ramp: float) -> None:
+    """Raise unless `ramp` is a fraction of a training, above 0."""
+    if not isinstance(ramp, Real) or not 0 < ramp <= 1:
+        raise ValueError(f"the ramp is a fraction of the training, above 0 and at most 1, not {ramp!r}")
+
+
 def check_weights(W: np.ndarray) -> None:
     """Raise unless W is a matrix (out, in) of finite floats."""
     if not isinstance(W, np.ndarray) or W.ndim != 2 or not np.issubdtype(W.dtype, np.floating):

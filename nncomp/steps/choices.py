@@ -5,9 +5,8 @@ from typing import Any
 
 from nncomp import init, learning_rate, optim, prune, transforms
 from nncomp.files import kinds
+from nncomp.hooks import L1, SET, SNFS, DeepR, GroupLasso, RigL, Surgery, TopKAST
 from nncomp.network import MLP
-from nncomp.proximal import L1, GroupLasso
-from nncomp.regrowing import SET, RigL
 from nncomp.steps.distill import Distill
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.prune import Prune
@@ -17,7 +16,6 @@ from nncomp.steps.regrow import Regrow
 from nncomp.steps.rewind import Rewind
 from nncomp.steps.shrink import Shrink
 from nncomp.steps.sparsify import Sparsify
-from nncomp.surgery import Surgery
 
 TRAINING = (FineTune,)
 ROWS = (
@@ -52,7 +50,7 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
     "Quantize.input_ranges": kinds.RANGES,
     "Quantize.during": TRAINING,
     "Reconstruct.method": (prune.alps, prune.obc, prune.sparsegpt, prune.woodfisher),
-    "Regrow.by": (RigL, SET),
+    "Regrow.by": (RigL, SET, SNFS, DeepR),
     "Regrow.during": TRAINING,
     "Shrink.scores": ROWS,
     "Rewind.to": (MLP.init,),
@@ -61,11 +59,17 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
         transforms.Supermask,
         transforms.NofM,
         transforms.Powerpropagation,
+        transforms.Movement,
+        transforms.SoftMovement,
+        transforms.HardConcrete,
+        transforms.Variational,
         L1,
         GroupLasso,
         Surgery,
+        TopKAST,
     ),
     "Sparsify.during": TRAINING,
+    "TopKAST.keep": KEEP,
     "Distill.student": (MLP.init,),
     "Distill.during": TRAINING,
 }

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,8 @@ from nncomp.prune import (
     keep_globally,
     magnitude,
 )
-from nncomp.prune.checks import check_sparsity, described
-from nncomp.scoring import asked, scores_of
+from nncomp.prune.checks import check_ramp, check_sparsity
+from nncomp.scoring import asked, masks_of, scores_of
 from nncomp.shown import shown, word
 from nncomp.steps.fine_tune import FineTune
 from nncomp.weights import Quantized, Sparse, Weight
@@ -71,8 +70,7 @@ class Prune:
         if not callable(self.keep):
             raise ValueError(f"keep is a function, not {word(self.keep)}")
         check_whole(self, samples=1, rounds=1, interval=1)
-        if not 0 < self.ramp <= 1:
-            raise ValueError(f"the ramp is a fraction of the training, above 0 and at most 1, not {self.ramp}")
+        check_ramp(self.ramp)
         if self.during is None and self.schedule is not constant:
             raise ValueError("a schedule is of pruning during a training, and there is none")
         curve = [self.schedule(t / 10, self.sparsity) for t in range(11)]
@@ -105,13 +103,7 @@ class Prune:
         if by_row and len(scores) == 1:
             raise ValueError("the rows of a network's only layer are its classes, which stay")
         competing = scores[:-1] if by_row else scores
-        together = "layers" in signature(self.keep).parameters
-        chosen = self.keep(competing, sparsity) if together else [self.keep(s, sparsity) for s in competing]
-        if len(chosen) != len(competing):
-            raise ValueError(f"{word(self.keep)} gives {len(chosen)} masks for {len(competing)} layers")
-        for i, (mask, s) in enumerate(zip(chosen, competing)):
-            if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != s.shape:
-                raise ValueError(f"{word(self.keep)}, layer {i}: a mask is boolean {s.shape}, not {described(mask)}")
+        chosen = masks_of(self.keep, competing, sparsity)
         if by_row:
             chosen = [*chosen, np.ones((1, 1), bool)]
         return [np.broadcast_to(m, shape).copy() for m, shape in zip(chosen, shapes)]

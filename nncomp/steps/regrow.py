@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nncomp.data import Data
-from nncomp.hooks import Hook
+from nncomp.hooks import DeepR, Hook, RigL
 from nncomp.network import MLP
-from nncomp.regrowing import SET, Regrowing, RigL
 from nncomp.shown import shown
 from nncomp.steps.fine_tune import FineTune
 
 
 @dataclass(frozen=True, repr=False)
 class Regrow:
-    """Train the sparse layers while their weights move `by` RigL or SET; each keeps as many as it came with.
+    """Train the sparse layers while their weights move `by` RigL, SET, SNFS or DeepR; each keeps as many as it has.
 
     A random start is `Prune(0.98, scores=random, keep=keep_erdos_renyi)`. Without moving, it is `FineTune`.
 
@@ -25,14 +24,14 @@ class Regrow:
     [161, 76]
     """
 
-    by: RigL | SET = RigL()
+    by: RigL | DeepR = RigL()
     during: FineTune = FineTune()
 
     __repr__ = shown
 
     def __post_init__(self) -> None:
-        if not isinstance(self.by, RigL):
-            raise ValueError(f"weights move by RigL or SET, not {self.by!r}")
+        if not isinstance(self.by, RigL | DeepR):
+            raise ValueError(f"weights move by RigL, SET, SNFS or DeepR, not {self.by!r}")
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
-        return self.during(network, data, (Regrowing(self.by), *hooks))
+        return self.during(network, data, (self.by.hook(), *hooks))

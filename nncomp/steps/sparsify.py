@@ -2,19 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from nncomp.data import Data
-from nncomp.hooks import Hook
+from nncomp.hooks import L1, GroupLasso, Hook, Penalized, Surgery, Timed, TopKAST
+from nncomp.hooks.surgery import Operating
+from nncomp.hooks.top_kast import Exploring
 from nncomp.layer import Linear
 from nncomp.network import MLP
-from nncomp.proximal import L1, GroupLasso
 from nncomp.shown import shown
 from nncomp.steps.fine_tune import FineTune
-from nncomp.surgery import Operating, Surgery
-from nncomp.transforms import NofM, Powerpropagation, SoftThreshold, Supermask
+from nncomp.transforms import (
+    HardConcrete,
+    Movement,
+    NofM,
+    Powerpropagation,
+    SoftMovement,
+    SoftThreshold,
+    Supermask,
+    Variational,
+)
 from nncomp.weights import Latent, Quantized, Sparse
 
-Means = SoftThreshold | Supermask | NofM | Powerpropagation | L1 | GroupLasso | Surgery
+Transforms = SoftThreshold | Powerpropagation | Supermask | NofM | Movement | SoftMovement | HardConcrete | Variational
+Means = Transforms | L1 | GroupLasso | Surgery | TopKAST
 
 
 @dataclass(frozen=True, repr=False)
@@ -23,8 +34,9 @@ class Sparsify:
 
     `by`: `SoftThreshold`, which learns how much of each layer to prune (with weight decay in `during`); `Supermask`,
     which learns a mask and leaves the weights; `NofM`, which lets the n of m be other ones; `Powerpropagation`, after
-    which `Prune` finds many weights near 0; `L1` and `GroupLasso`, which take from every weight, or column, in every
-    update; `Surgery`, which prunes the small ones and splices back those that grow all the same.
+    which `Prune` finds many weights near 0; `Movement` and `SoftMovement`, which keep what moves away from 0;
+    `HardConcrete` and `Variational`, which learn by chance what can be missed; `L1` and `GroupLasso`, which take from
+    every weight, or column, in every update; `Surgery`, which prunes the small ones and splices back those that grow.
 
     >>> from nncomp.data import load_data
     >>> network = Sparsify(Supermask(0.5), FineTune(epochs=1))(MLP.init([64, 10]), load_data("digits"))
@@ -45,16 +57,27 @@ class Sparsify:
         network = network.with_layers(Linear.stored)
         if any(isinstance(layer.weight, Quantized) for layer in network.layers):
             raise ValueError("codes are fixed while a network trains: make weights sparse before quantizing")
-        hook = Operating(self.by) if isinstance(self.by, Surgery) else self.by
-        if isinstance(hook, Hook):
-            return self.during(network, data, (hook, *hooks)).with_layers(_sparse)
-        return self.during(network.with_layers(self._latent), data, hooks).with_layers(Linear.stored)
+        own, start = self._prepared(network, data)
+        trained = self.during(start, data, (own, *hooks))
+        return trained.with_layers(Linear.stored if isinstance(self.by, Transforms | TopKAST) else _sparse)
 
-    def _latent(self, layer: Linear) -> Linear:
-        assert not isinstance(self.by, Hook | Surgery)
-        weight = layer.weight
-        transform = self.by.masked(weight.mask) if isinstance(weight, Sparse) else self.by
-        return replace(layer, weight=Latent.of(transform, transform.latent(weight.dense())))
+    def _prepared(self, network: MLP, data: Data) -> tuple[Hook, MLP]:
+        """What acts in the training, and the network as it trains."""
+        match self.by:
+            case TopKAST():
+                return Exploring(self.by, [layer.weight.dense() for layer in network.layers]), self.by.start(network)
+            case Surgery():
+                return Operating(self.by), network
+            case L1() | GroupLasso():
+                return self.by, network
+        own = Timed() if isinstance(self.by, Movement) else Penalized(len(data.train))
+        return own, network.with_layers(partial(_behind, self.by))
+
+
+def _behind(transform: Transforms, layer: Linear) -> Linear:
+    if isinstance(layer.weight, Sparse):
+        transform = transform.masked(layer.weight.mask)
+    return replace(layer, weight=Latent.of(transform, transform.latent(layer.weight.dense())))
 
 
 def _sparse(layer: Linear) -> Linear:

@@ -21,6 +21,21 @@ def within(a: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     return np.where(mask, a, a.dtype.type(0))
 
 
+def sigmoid(a: np.ndarray) -> np.ndarray:
+    """`1 / (1 + exp(-a))`, to within a unit in the last place of 1: by tanh, which is fast and cannot overflow.
+
+    >>> sigmoid(np.array([-1000.0, 0.0]))
+    array([0. , 0.5])
+    """
+    return (np.tanh(a / 2) + 1) / 2
+
+
+def check_penalty(strength: float, warm: float) -> None:
+    """Raise unless a penalty's strength is at least 0, and the fraction of the training it grows over below 1."""
+    if not (0 <= strength < np.inf and 0 <= warm < 1):
+        raise ValueError(f"a strength of at least 0 and warm from 0 to below 1, not {strength} and {warm}")
+
+
 @dataclass(frozen=True, eq=False)
 class Masked:
     """`w' = mask * w`, `dw = mask * g`: pruned weights are 0 and get no gradient; ships as `Sparse`.

@@ -2,8 +2,9 @@
 
 from nncomp.weights.dense import Dense
 from nncomp.weights.latent import Latent
+from nncomp.weights.nested import Nested
 from nncomp.weights.protocol import Weight
 from nncomp.weights.quantized import Quantized
 from nncomp.weights.sparse import Sparse
 
-__all__ = ["Dense", "Latent", "Quantized", "Sparse", "Weight"]
+__all__ = ["Dense", "Latent", "Nested", "Quantized", "Sparse", "Weight"]

@@ -2,7 +2,7 @@
 
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -31,6 +31,27 @@ class Transform(Protocol):
 
     def masked(self, mask: np.ndarray) -> "Transform":
         """The transform whose w' is 0 where `mask` is False."""
+
+
+@runtime_checkable
+class Noisy(Transform, Protocol):
+    """A transform that trains by chance: each batch meets weights, or outputs, drawn anew around `forward`'s."""
+
+    def sample(
+        self, p: tuple[np.ndarray, ...], w: np.ndarray, x: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, Any]:
+        """A product y (batch, out) of the inputs x (batch, in) with weights drawn from `rng`, and what is saved."""
+
+    def sample_vjp(
+        self, p: tuple[np.ndarray, ...], w: np.ndarray, saved: Any, dy: np.ndarray, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...], np.ndarray]:
+        """`(dx, dp, dw)` from the gradient dy at y, the draw held constant."""
+
+
+class Drawn(NamedTuple):
+    """What `sample` saved, told from what `forward` does."""
+
+    saved: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +119,19 @@ class Latent:
         effective, saved = self.transform.forward(self.p, self.w)
         return dense_matmul(x, effective), (x, effective, saved)
 
+    def sample(self, x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, Any]:
+        """`forward` of weights drawn from `rng`, if the transform is one that trains by chance."""
+        if not isinstance(self.transform, Noisy):
+            return self.forward(x)
+        check_input(self, x)
+        y, saved = self.transform.sample(self.p, self.w, x, rng)
+        return y, Drawn(saved)
+
     def vjp(self, saved: Any, dy: np.ndarray, need_dx: bool = True) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
         """The gradient of the effective weight, `g = dy.T x`, handed to the transform."""
+        if isinstance(saved, Drawn) and isinstance(self.transform, Noisy):
+            dx, dp, dw = self.transform.sample_vjp(self.p, self.w, saved.saved, dy, need_dx)
+            return dx, (*dp, dw)
         x, effective, inner = saved
         dp, dw = self.transform.vjp(self.p, inner, dy.T @ x)
         return (dy @ effective if need_dx else None), (*dp, dw)

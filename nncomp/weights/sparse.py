@@ -1,6 +1,5 @@
 """Only the kept weights stored, in compressed rows; every product runs on the masked kernels."""
 
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -98,10 +97,9 @@ class Sparse:
     def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
         if params[0].shape != self.values.shape:
             raise ValueError(f"{self.values.size} kept values, not {params[0].shape}")
-        pattern = self.pattern
-        other = copy(self)  # the pattern was checked when it was made: training does this at every update
-        other.__dict__.update(pattern=pattern, values=params[0])
-        other.__dict__.pop("_kept", None)
+        other = object.__new__(type(self))  # the pattern was checked when it was made: training does this every update
+        told = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        other.__dict__.update(told, pattern=self.pattern, values=params[0])
         return other
 
     @cached_property
@@ -114,10 +112,15 @@ class Sparse:
         """The row of each value."""
         return self.pattern.rows
 
+    @property
+    def taken(self) -> np.ndarray:
+        """The values that products take."""
+        return self.values
+
     @cached_property
     def _kept(self) -> Kept:
-        """The values as the product reads them."""
-        return sparse_pack(self.values, self.pattern)
+        """The values as the kernel reads them."""
+        return sparse_pack(self.taken, self.pattern)
 
     @property
     def mask(self) -> np.ndarray:
@@ -128,7 +131,7 @@ class Sparse:
 
     def dense(self) -> np.ndarray:
         w = np.zeros(self.shape, self.dtype)
-        w[self.rows, self.columns] = self.values
+        w[self.rows, self.columns] = self.taken
         return w
 
     def apply(self, x: np.ndarray) -> np.ndarray:
@@ -143,7 +146,7 @@ class Sparse:
     ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
         """`dx = dy W`, and `dW = dy.T x` at the kept weights only."""
         check_gradient(self, saved, dy)
-        dx = masked_input_grad(dy, self.values, self.pattern) if need_dx else None
+        dx = masked_input_grad(dy, self.taken, self.pattern) if need_dx else None
         return dx, (masked_weight_grad(saved, dy, self.pattern),)
 
     def masked(self, mask: np.ndarray) -> Self:

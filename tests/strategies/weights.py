@@ -8,8 +8,19 @@ from hypothesis import strategies as st
 
 from nncomp.formats import PerGroup, PerRow, PerTensor, Uniform
 from nncomp.quantize.nearest import fit_grid
-from nncomp.transforms import FakeQuantize, Masked, NofM, Powerpropagation, SoftThreshold, Supermask
-from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
+from nncomp.transforms import (
+    FakeQuantize,
+    HardConcrete,
+    Masked,
+    Movement,
+    NofM,
+    Powerpropagation,
+    SoftMovement,
+    SoftThreshold,
+    Supermask,
+    Variational,
+)
+from nncomp.weights import Dense, Latent, Nested, Quantized, Sparse, Weight
 
 seeds = st.integers(0, 2**32 - 1)
 dtypes = st.sampled_from([np.float32, np.float64])
@@ -116,10 +127,53 @@ def n_of_m(draw: st.DrawFn, dtype: type | None = None) -> Latent:
     return Latent.of(NofM(draw(st.integers(0, m)), m, 0.0, draw(st.none() | masks(w.shape))), w)
 
 
+def spread(draw: st.DrawFn, shape: tuple[int, int], dtype: np.dtype, *values: float) -> np.ndarray:
+    """An array of some of these values."""
+    return np.random.default_rng(draw(seeds)).choice(np.array(values, dtype), shape)
+
+
+@st.composite
+def hard_concrete(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    w = draw(matrices(dtype))
+    transform = HardConcrete(by_input=draw(st.booleans()), mask=draw(st.none() | masks(w.shape)))
+    a = transform.init(w)[0]
+    at = (-5.0, -1.3, 0.2, 1.5, 7.0)  # on both sides of where the gate is shut or open, and in between
+    return Latent(transform, (spread(draw, a.shape, w.dtype, *at),), w)
+
+
+@st.composite
+def variational(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    w = draw(matrices(dtype))
+    transform = Variational(mask=draw(st.none() | masks(w.shape)))
+    return Latent(transform, (spread(draw, w.shape, w.dtype, -9.0, -3.0, 1.0, 5.0),), w)
+
+
+@st.composite
+def movement(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    w = draw(matrices(dtype))
+    transform = Movement(draw(st.floats(0, 1)), mask=draw(st.none() | masks(w.shape)))
+    done = np.full(1, draw(st.sampled_from([0.0, 0.3, 1.0])), w.dtype)
+    return Latent(transform, (spread(draw, w.shape, w.dtype, -1.0, 0.0, 0.5, 2.0), done), w)
+
+
+@st.composite
+def soft_movement(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    w = draw(matrices(dtype))
+    transform = SoftMovement(mask=draw(st.none() | masks(w.shape)))
+    return Latent(transform, (spread(draw, w.shape, w.dtype, -9.0, -1.0, 0.0, 2.0),), w)
+
+
+@st.composite
+def nested(draw: st.DrawFn, dtype: type | None = None) -> Nested:
+    w = draw(matrices(dtype))
+    mask = draw(masks(w.shape))
+    return Nested.within(w, mask, draw(st.integers(0, int(mask.sum()))))
+
+
 STORED = [dense, sparse, dense_codes, sparse_codes]
 FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [
     *STORED, fake_quantized, fake_quantized_pruned, masked, soft_threshold, powerpropagation, supermask,
-    n_of_m,
+    n_of_m, hard_concrete, variational, movement, soft_movement, nested,
 ]  # fmt: skip
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 

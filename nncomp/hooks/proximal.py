@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nncomp.hooks import Hook
+from nncomp.hooks.hook import Hook
 from nncomp.network import MLP
 from nncomp.weights import Dense, Sparse
 

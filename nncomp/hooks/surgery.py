@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nncomp.fields import check_whole
-from nncomp.hooks import Hook
+from nncomp.hooks.hook import Hook
 from nncomp.network import MLP
 from nncomp.prune.checks import check_sparsity
 from nncomp.shown import shown

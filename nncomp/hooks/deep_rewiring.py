@@ -1,0 +1,87 @@
+"""Deep rewiring: a weight that crosses 0 dies, and another one is born by chance (Bellec et al. 2018)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nncomp.fields import check_whole
+from nncomp.hooks.hook import Gradients, Hook
+from nncomp.network import MLP
+from nncomp.shown import shown
+from nncomp.weights import Sparse
+
+
+@dataclass(frozen=True, repr=False)
+class DeepR:
+    """`w = s max(theta, 0)`, s a fixed sign; `theta -= rate dE/dtheta + shrink - noise e` (algorithm 1, with the L1).
+
+    The paper's letters: `shrink` is eta alpha, `noise` is sqrt(2 eta T), e standard normal. A connection whose theta
+    falls to 0 is dormant; in its place, after every `interval`-th update, one of those that are absent starts at 0,
+    chosen by chance, its sign too, so that each layer always keeps as many.
+
+    >>> DeepR(shrink=1e-4)
+    DeepR(shrink=0.0001)
+    """
+
+    shrink: float = 1e-5
+    noise: float = 0.0
+    interval: int = 1
+    seed: int = 0
+
+    __repr__ = shown
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.shrink < np.inf and 0 <= self.noise < np.inf):
+            raise ValueError(f"shrink and noise are at least 0 and finite, not {self.shrink} and {self.noise}")
+        check_whole(self, interval=1, seed=0)
+
+    def hook(self) -> Hook:
+        """What does it in a training."""
+        return DeepRewiring(self)
+
+
+@dataclass(eq=False)
+class DeepRewiring(Hook):
+    """The hook that does it."""
+
+    by: DeepR
+
+    def before_training(self, total: int, network: MLP) -> None:
+        self.sparse = {i: layer.weight for i, layer in enumerate(network.layers) if isinstance(layer.weight, Sparse)}
+        if not self.sparse:
+            raise ValueError("no layer is sparse: prune before, by chance if need be")
+        rng = np.random.default_rng([self.by.seed, 0])
+        self.signs = {}
+        for i, weight in self.sparse.items():
+            w, drawn = weight.dense(), rng.choice(np.array([-1, 1], np.int8), weight.shape)
+            self.signs[i] = np.where(w == 0, drawn, np.sign(w)).astype(np.int8)
+
+    def after_update(self, t: int, network: MLP) -> None:
+        rng = np.random.default_rng([self.by.seed, t, 0])
+        for i, signs in self.signs.items():
+            weight = network.layers[i].weight
+            assert isinstance(weight, Sparse)
+            s = signs[weight.rows, weight.columns]
+            theta = s * weight.values - weight.dtype.type(self.by.shrink)
+            if self.by.noise:
+                theta += weight.dtype.type(self.by.noise) * rng.standard_normal(theta.shape, theta.dtype)
+            weight.values[...] = s * np.maximum(theta, 0)
+
+    def rewire(self, t: int, network: MLP, gradients: Gradients) -> Mapping[int, Sparse]:
+        if t % self.by.interval:
+            return {}
+        rng, moved = np.random.default_rng([self.by.seed, t, 1]), {}
+        for i in self.signs:
+            weight = network.layers[i].weight
+            assert isinstance(weight, Sparse)
+            if not weight.values.all():
+                W = weight.dense()
+                mask = W != 0
+                born = rng.choice(np.flatnonzero(~mask), weight.values.size - np.count_nonzero(mask), replace=False)
+                mask.flat[born] = True
+                moved[i] = Sparse.from_dense(W, mask)
+        return moved
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {f"signs.{i}": signs for i, signs in self.signs.items()}

@@ -1,0 +1,99 @@
+"""Top-KAST: who takes part, who learns and who waits, by plain arrays."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from nncomp.data import Data, Split
+from nncomp.hooks import Hook, TopKAST
+from nncomp.learning_rate import Constant
+from nncomp.losses import by_targets
+from nncomp.network import MLP, backward, forward
+from nncomp.optim import SGD
+from nncomp.prune import keep_erdos_renyi, keep_globally, keep_largest
+from nncomp.steps import FineTune, Prune, Sparsify
+from nncomp.weights import Dense, Nested, Sparse
+
+RNG = np.random.default_rng(4)
+DATA = Data(
+    Split(RNG.standard_normal((60, 8)).astype(np.float32), RNG.integers(0, 3, 60)),
+    Split(RNG.standard_normal((9, 8)).astype(np.float32), RNG.integers(0, 3, 9)),
+)
+START = MLP.init([8, 10, 3])
+
+
+def largest(w: np.ndarray, n: int) -> np.ndarray:
+    """True at the n largest of |w|."""
+    mask = np.zeros(w.size, bool)
+    mask[np.argsort(-np.abs(w).ravel(), kind="stable")[:n]] = True
+    return mask.reshape(w.shape)
+
+
+def test_by_plain_arrays() -> None:
+    """Five updates by SGD on all samples: forward with A, gradients and penalty in B, the rest as it was."""
+    rate, decay, D = 0.3, 0.05, 1 - 0.7
+    during = FineTune(epochs=5, batch=60, optimizer=SGD(rate, momentum=0.0), schedule=Constant())
+    trained = Sparsify(TopKAST(0.7, 0.4, decay, interval=2), during)(START, DATA)
+    theta = [layer.weight.dense().astype(float) for layer in START.layers]
+    biases = [np.zeros(10), np.zeros(3)]
+    a, b = ([int(m.sum()) for m in keep_erdos_renyi([np.abs(w) for w in theta], s)] for s in (0.7, 0.4))
+    learning = [largest(w, n) for w, n in zip(theta, b)]
+    for t in range(1, 6):
+        part = [largest(w * m, n) for w, m, n in zip(theta, learning, a)]
+        layers = [
+            type(layer)(Dense(w * m), c, layer.activation) for layer, w, m, c in zip(START.layers, theta, part, biases)
+        ]
+        network = MLP(tuple(layers))
+        y, tape = forward(network, DATA.train.x)
+        gradients = backward(network, tape, {1: by_targets(y, DATA.train.y)[1]})
+        for i, (dw, db) in enumerate(gradients):
+            pull = np.where(part[i], decay, decay / D) * theta[i]
+            theta[i] = np.where(learning[i], theta[i] - rate * (dw + pull), theta[i])
+            biases[i] = biases[i] - rate * db
+        if t % 2 == 0:
+            moved = [largest(w, n) for w, n in zip(theta, b)]
+            changed = any((x != y).any() for x, y in zip(moved, learning))
+            learning = moved
+    assert changed, "B has been another one"
+    for layer, w, m, n, bias in zip(trained.layers, theta, learning, a, biases):
+        assert type(layer.weight) is Sparse
+        np.testing.assert_array_equal(layer.weight.mask, largest(w * m, n))
+        np.testing.assert_allclose(layer.weight.dense(), w * largest(w * m, n), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(layer.bias, bias, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("keep", [keep_erdos_renyi, keep_largest, keep_globally])
+def test_as_many_take_part_and_learn_all_the_time(keep: Callable) -> None:
+    seen = []
+
+    class Watch(Hook):
+        def after_update(self, t: int, network: MLP) -> None:
+            seen.append([(w.part, w.values.size) for layer in network.layers if isinstance(w := layer.weight, Nested)])
+
+    by = TopKAST(0.8, 0.5, interval=1, keep=keep)
+    trained = Sparsify(by, FineTune(epochs=3, batch=20))(START, DATA, [Watch()])
+    assert all(counts == seen[0] and len(counts) == 2 for counts in seen)
+    assert [layer.weight.multiply_adds for layer in trained.layers] == [a for a, _ in seen[0]]
+    assert abs(sum(a for a, _ in seen[0]) - 0.2 * 110) <= 1 and abs(sum(b for _, b in seen[0]) - 0.5 * 110) <= 1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: TopKAST(0.5, 0.9), "fewer take part than learn, and some do: not 0.5 and 0.9 sparse"),
+        (lambda: TopKAST(1.0, 0.9), "not 1.0 and 0.9 sparse"),
+        (lambda: TopKAST(decay=np.inf), "a decay is at least 0 and finite, not inf"),
+        (lambda: TopKAST(interval=0), "interval is a whole number of at least 1"),
+        (lambda: TopKAST(keep="all"), "keep is a function, not 'all'"),
+        (lambda: Sparsify(TopKAST())(Prune(0.5)(START, DATA), DATA), "starts from dense weights"),
+        (
+            lambda: Nested.within(np.ones((1, 2)), np.ones((1, 2), bool), 3),
+            "from 0 to all take part, not 3",
+        ),
+    ],
+)
+def test_bad_arguments(call: Callable, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        call()
