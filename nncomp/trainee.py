@@ -63,7 +63,7 @@ class Trainee:
         if not isinstance(old, Sparse) or old.shape != weight.shape or old.values.shape != weight.values.shape:
             kept = f"{old.values.size} of {old.shape}" if isinstance(old, Sparse) else "no weights of a pattern"
             raise ValueError(f"layer {i} keeps {kept}: it cannot be rewired to {weight.values.size} of {weight.shape}")
-        before, after = (w.rows.astype(np.int64) * w.inputs + w.columns for w in (old, weight))  # both rise
+        before, after = old.places, weight.places  # both rise
         at = np.minimum(np.searchsorted(before, after), before.size - 1)
         for array in slots[sum(len(arrays) for arrays in self._arrays[:i])]:
             array[...] = np.where(before[at] == after, array[at], 0)

@@ -47,7 +47,8 @@ def test_drop_and_grow_by_loops(seed: int, out: int, inputs: int, sparsity: floa
     rng = np.random.default_rng(seed)
     W, growth = rng.integers(-3, 4, (out, inputs)).astype(float), rng.integers(0, 4, (out, inputs)).astype(float)
     mask = keep_largest(rng.random((out, inputs)), sparsity)
-    new = regrow(W, mask, growth, fraction)
+    new = np.zeros(mask.shape, bool)
+    new.flat[regrow(W[mask], np.flatnonzero(mask), growth, fraction)] = True
     assert new.sum() == mask.sum()
     np.testing.assert_array_equal(new, loops(W, mask, growth, fraction))
 
@@ -135,9 +136,12 @@ def test_chance_is_the_seed_and_needs_no_gradient() -> None:
         (lambda: SET(until=-1), "between 0 and 1, not -1"),
         (lambda: Regrow("RigL"), "weights move by RigL, SET, SNFS or DeepR, not 'RigL'"),
         (lambda: Regrow(during=FineTune(epochs=1))(MLP.init([8, 3]), DATA), "no layer is sparse: prune before"),
-        (lambda: regrow(np.ones((2, 2)), np.ones((2, 2), bool), np.ones(2), 0.5), "each weight (2, 2), not (2,)"),
-        (lambda: regrow(np.ones((2, 2)), np.ones((2, 2)), np.ones((2, 2)), 0.5), "is boolean of that shape"),
-        (lambda: regrow(np.ones((2, 2)), np.ones((2, 2), bool), np.full((2, 2), np.nan), 0.5), "without NaN"),
+        (lambda: regrow(np.ones(1), np.arange(1), np.ones((2, 2), int), 0.5), "growth is floats without NaN"),
+        (lambda: regrow(np.ones(1), np.arange(1), np.full((2, 2), np.nan), 0.5), "growth is floats without NaN"),
+        (lambda: regrow(np.ones(1), np.arange(2), np.ones((2, 2)), 0.5), "each has a place, not float64 (1,) at int64"),
+        (lambda: regrow(np.full(1, np.inf), np.arange(1), np.ones((2, 2)), 0.5), "kept weights are finite"),
+        (lambda: regrow(np.ones(2), np.array([1, 1]), np.ones((2, 2)), 0.5), "places rise within the 4 of (2, 2)"),
+        (lambda: regrow(np.ones(2), np.array([1, 4]), np.ones((2, 2)), 0.5), "places rise within the 4 of (2, 2)"),
     ],
 )  # fmt: skip
 def test_bad_arguments(call: Callable, message: str) -> None:

@@ -76,12 +76,20 @@ class DeepRewiring(Hook):
             weight = network.layers[i].weight
             assert isinstance(weight, Sparse)
             if not weight.values.all():
-                W = weight.dense()
-                mask = W != 0
-                born = rng.choice(np.flatnonzero(~mask), weight.values.size - np.count_nonzero(mask), replace=False)
-                mask.flat[born] = True
-                moved[i] = Sparse.from_dense(W, mask)
+                moved[i] = _reborn(weight, rng)
         return moved
 
     def state(self) -> dict[str, np.ndarray]:
         return {f"signs.{i}": signs for i, signs in self.signs.items()}
+
+
+def _reborn(weight: Sparse, rng: np.random.Generator) -> Sparse:
+    """The weights that are not 0, and in place of the others as many absent ones, at 0, all equally likely."""
+    alive = weight.values != 0
+    places = living = weight.places[alive]
+    while places.size < weight.values.size:  # draw until all have found a free place: absent weights are many
+        drawn = np.unique(rng.integers(weight.shape[0] * weight.shape[1], size=weight.values.size - places.size))
+        places = np.union1d(places, drawn)
+    values = np.zeros(places.size, weight.dtype)
+    values[np.isin(places, living)] = weight.values[alive]
+    return Sparse.at(values, places, weight.shape)

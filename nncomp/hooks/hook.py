@@ -42,8 +42,8 @@ class Hook:
         """After each update: for some of the `Sparse` layers, by number, another pattern of as many weights.
 
         `gradients()` are those of the whole matrices (out, in) for the batch just seen, absent weights included; it
-        costs a dense pass, and only if it is called. What the optimizer remembers of a weight stays with it; of a new
-        one it remembers nothing.
+        costs a dense pass, and only if it is called; the arrays are the caller's to change. What the optimizer
+        remembers of a weight stays with it; of a new one it remembers nothing.
         """
         return {}
 

@@ -1,6 +1,6 @@
 """Sparse from start to end: the weights of a sparse layer move about while it trains, always as many."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import cos, pi
 
@@ -42,9 +42,9 @@ class RigL:
         """The fraction of the weights that moves after update t."""
         return self.fraction / 2 * (1 + cos(pi * t / end))
 
-    def growth(self, t: int, network: MLP, gradients: Gradients) -> list[np.ndarray]:
-        """For each weight of each layer, how much it deserves to be grown."""
-        return [np.abs(g) for g in gradients()]
+    def growth(self, t: int, network: MLP, gradients: Gradients) -> Iterable[np.ndarray]:
+        """For each weight of each layer, how much it deserves to be grown; one layer at a time, to need less memory."""
+        return (np.abs(g, out=g) for g in gradients())
 
     def hook(self) -> Hook:
         """What does it in a training."""
@@ -67,9 +67,9 @@ class SET(RigL):
     def moving(self, t: int, end: float) -> float:
         return self.fraction
 
-    def growth(self, t: int, network: MLP, gradients: Gradients) -> list[np.ndarray]:
+    def growth(self, t: int, network: MLP, gradients: Gradients) -> Iterable[np.ndarray]:
         rng = np.random.default_rng([self.seed, t])
-        return [rng.random(layer.weight.shape) for layer in network.layers]
+        return (rng.random(layer.weight.shape, np.float32) for layer in network.layers)
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,10 +111,17 @@ class Regrowing(Hook):
         moved = {}
         for i, (layer, growth) in enumerate(zip(network.layers, self.by.growth(t, network, gradients))):
             if isinstance(layer.weight, Sparse):
-                W, mask = layer.weight.dense(), layer.weight.mask
-                new = regrow(W, mask, growth, self.by.moving(t, self.end))
-                moved[i] = Sparse.from_dense(np.where(mask & new, W, 0), new)
+                moved[i] = _moved(layer.weight, growth, self.by.moving(t, self.end))
         return moved
+
+
+def _moved(weight: Sparse, growth: np.ndarray, fraction: float) -> Sparse:
+    """The weights that stay, and new ones at 0."""
+    before = weight.places
+    after = regrow(weight.values, before, growth, fraction)
+    values = np.zeros(after.size, weight.dtype)
+    values[np.isin(after, before)] = weight.values[np.isin(before, after)]
+    return Sparse.at(values, after, weight.shape)
 
 
 @dataclass(eq=False)
@@ -132,7 +139,7 @@ class Remembering(Regrowing):
             return {}
         for M, g in zip(self.M, gradients()):
             M += (1 - self.by.smoothing) * (g - M)
-        return super().rewire(t, network, lambda: self.M)
+        return super().rewire(t, network, lambda: [M.copy() for M in self.M])
 
     def state(self) -> dict[str, np.ndarray]:
         return {f"M.{i}": M for i, M in enumerate(self.M)}

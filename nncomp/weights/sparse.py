@@ -64,14 +64,23 @@ class Sparse:
         """Keep `w (out, in)` where `mask` is True (where w is not 0 if there is none); a kept weight may be 0."""
         mask = w != 0 if mask is None else mask
         check_mask(w.shape, mask)
-        columns = np.nonzero(mask)[1]
-        row_start = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
+        return cls.at(w[mask], np.flatnonzero(mask), w.shape)
+
+    @classmethod
+    def at(cls, values: np.ndarray, places: np.ndarray, shape: tuple[int, int]) -> Self:
+        """Keep `values` at these places of a matrix (out, in), counted row by row, rising.
+
+        >>> Sparse.at(np.array([2.0, 3.0]), np.array([1, 3]), (2, 3)).dense()
+        array([[0., 2., 0.],
+               [3., 0., 0.]])
+        """
+        out, inputs = shape
         smallest = np.min_scalar_type
         return cls(
-            w[mask],
-            columns.astype(smallest(max(w.shape[1] - 1, 0))),
-            row_start.astype(smallest(columns.size)),
-            w.shape[1],
+            values,
+            (places % inputs).astype(smallest(max(inputs - 1, 0))),
+            np.searchsorted(places, np.arange(out + 1) * inputs).astype(smallest(places.size)),
+            inputs,
         )
 
     @property
@@ -106,6 +115,11 @@ class Sparse:
     def pattern(self) -> Pattern:
         """The pattern as the masked kernels read it, shared by all weights that differ in their values alone."""
         return Pattern(self.columns, self.row_start, self.inputs)
+
+    @property
+    def places(self) -> np.ndarray:
+        """Where each value stands in the matrix, counted row by row: int64."""
+        return self.rows.astype(np.int64) * self.inputs + self.columns
 
     @property
     def rows(self) -> np.ndarray:
