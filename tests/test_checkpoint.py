@@ -81,7 +81,7 @@ TRAININGS: dict[str, Any] = {
     "regrowing": lambda hooks: Regrow(RigL(interval=2), MEANWHILE)(sparse(sizes=(6, 5, 3)), DATA, hooks),
     "growing by momentum": lambda hooks: Regrow(SNFS(interval=2), MEANWHILE)(sparse(sizes=(6, 5, 3)), DATA, hooks),
     "deep rewiring": lambda hooks: Regrow(DeepR(1e-2, 1e-2), MEANWHILE)(sparse(sizes=(6, 5, 3)), DATA, hooks),
-    "Top-KAST": lambda hooks: Sparsify(TopKAST(0.6, 0.3, 1e-2, 2), MEANWHILE)(MLP.init([6, 5, 3]), DATA, hooks),
+    "Top-KAST": lambda hooks: Sparsify(TopKAST(0.6, 0.3, 1.0, 2), MEANWHILE)(MLP.init([6, 5, 3]), DATA, hooks),
     "variational dropout": lambda hooks: Sparsify(Variational(), MEANWHILE)(NETWORK, DATA, hooks),
     "gates": lambda hooks: Sparsify(HardConcrete(warm=0.5), MEANWHILE)(NETWORK, DATA, hooks),
     "movement": lambda hooks: Sparsify(Movement(0.6), MEANWHILE)(NETWORK, DATA, hooks),

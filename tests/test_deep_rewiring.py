@@ -85,6 +85,16 @@ def test_noise_has_its_size() -> None:
     assert abs(moved.std() / 1e-3 - 1) < 6 / np.sqrt(2 * moved.size) and abs(moved.mean()) < 6e-3 / np.sqrt(moved.size)
 
 
+def test_what_is_kept_of_a_training_is_what_it_goes_on_with() -> None:
+    """With the other signs every weight is on the wrong side of 0."""
+    hook, network = DeepR().hook(), START.copied()
+    hook.before_training(5, network)
+    for signs in hook.state().values():
+        signs *= -1
+    hook.after_update(1, network)
+    assert not any(layer.weight.dense().any() for layer in network.layers)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -8,6 +8,7 @@ import pytest
 
 from nncomp.data import Data, Split
 from nncomp.hooks import Hook, TopKAST
+from nncomp.hooks.top_kast import Exploring
 from nncomp.learning_rate import Constant
 from nncomp.losses import by_targets
 from nncomp.network import MLP, backward, forward
@@ -31,11 +32,23 @@ def largest(w: np.ndarray, n: int) -> np.ndarray:
     return mask.reshape(w.shape)
 
 
+class Watch(Hook):
+    """What is stored after each update: B, its values, and how many of them take part."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[tuple[np.ndarray, np.ndarray, int]]] = []
+
+    def after_update(self, t: int, network: MLP) -> None:
+        stored = [layer.weight for layer in network.layers if isinstance(layer.weight, Nested)]
+        self.seen.append([(w.mask, w.values.copy(), w.part) for w in stored])
+
+
 def test_by_plain_arrays() -> None:
     """Five updates by SGD on all samples: forward with A, gradients and penalty in B, the rest as it was."""
-    rate, decay, D = 0.3, 0.05, 1 - 0.7
+    rate, decay, D = 0.3, 0.5, 1 - 0.7
     during = FineTune(epochs=5, batch=60, optimizer=SGD(rate, momentum=0.0), schedule=Constant())
-    trained = Sparsify(TopKAST(0.7, 0.4, decay, interval=2), during)(START, DATA)
+    watch = Watch()
+    trained = Sparsify(TopKAST(0.7, 0.4, decay, interval=2), during)(START, DATA, [watch])
     theta = [layer.weight.dense().astype(float) for layer in START.layers]
     biases = [np.zeros(10), np.zeros(3)]
     a, b = ([int(m.sum()) for m in keep_erdos_renyi([np.abs(w) for w in theta], s)] for s in (0.7, 0.4))
@@ -52,6 +65,9 @@ def test_by_plain_arrays() -> None:
             pull = np.where(part[i], decay, decay / D) * theta[i]
             theta[i] = np.where(learning[i], theta[i] - rate * (dw + pull), theta[i])
             biases[i] = biases[i] - rate * db
+        for (mask, values, _), w, m in zip(watch.seen[t - 1], theta, learning, strict=True):
+            np.testing.assert_array_equal(mask, m)
+            np.testing.assert_allclose(values, w[m], rtol=1e-4, atol=1e-6)
         if t % 2 == 0:
             moved = [largest(w, n) for w, n in zip(theta, b)]
             changed = any((x != y).any() for x, y in zip(moved, learning))
@@ -66,17 +82,31 @@ def test_by_plain_arrays() -> None:
 
 @pytest.mark.parametrize("keep", [keep_erdos_renyi, keep_largest, keep_globally])
 def test_as_many_take_part_and_learn_all_the_time(keep: Callable) -> None:
-    seen = []
-
-    class Watch(Hook):
-        def after_update(self, t: int, network: MLP) -> None:
-            seen.append([(w.part, w.values.size) for layer in network.layers if isinstance(w := layer.weight, Nested)])
-
+    watch = Watch()
     by = TopKAST(0.8, 0.5, interval=1, keep=keep)
-    trained = Sparsify(by, FineTune(epochs=3, batch=20))(START, DATA, [Watch()])
+    trained = Sparsify(by, FineTune(epochs=3, batch=20))(START, DATA, [watch])
+    seen = [[(part, values.size) for _, values, part in stored] for stored in watch.seen]
     assert all(counts == seen[0] and len(counts) == 2 for counts in seen)
     assert [layer.weight.multiply_adds for layer in trained.layers] == [a for a, _ in seen[0]]
     assert abs(sum(a for a, _ in seen[0]) - 0.2 * 110) <= 1 and abs(sum(b for _, b in seen[0]) - 0.5 * 110) <= 1
+
+
+def test_what_is_kept_of_a_training_is_what_it_goes_on_with() -> None:
+    by = TopKAST(0.7, 0.4, interval=1)
+    hook = Exploring(by, [layer.weight.dense() for layer in START.layers])
+    hook.before_training(5, START)
+    other = {name: np.roll(a, 1, axis=1) for name, a in hook.state().items()}
+    for name, a in hook.state().items():
+        a[...] = other[name]
+    moved = hook.rewire(1, by.start(START), lambda: [])
+    for i, layer in enumerate(by.start(START).layers):
+        assert isinstance(layer.weight, Nested)
+        w = np.where(layer.weight.mask, layer.weight.dense(), other[f"theta.{i}"])
+        w[layer.weight.rows, layer.weight.columns] = layer.weight.values
+        np.testing.assert_array_equal(moved[i].mask, largest(w, layer.weight.values.size))
+    assert all((w == layer.weight.dense()).all() for w, layer in zip(hook.theta, START.layers)), (
+        "the given are as given"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,105 +1,87 @@
 """Error against weights kept when pruning is part of the training: `python -m benchmarks.pruning training`.
 
-A 784-300-100-10 on MNIST or Fashion-MNIST, by methods that prune as they train; no augmentation, no distillation. All
-60,000 samples are learned, and errors are those on the test split: means over seeds, and the worst. How each trains is
-not yet chosen on the validation split, so these are first figures. Each training is a line of the result file, and what
-is there is not done again; `--methods`, `--times` and `--seeds` choose some.
+A 784-300-100-10 on MNIST or Fashion-MNIST, by every method that prunes as it trains (`ways.py`); no augmentation, no
+distillation. All 60,000 samples are learned and errors are those on the test split: means over seeds, and the worst.
+Each training is a line of the result file, and what is there is not done again; `--methods`, `--dials` and `--seeds`
+choose some, so that several processes can share the work, each with a file of its own.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
+from itertools import groupby, pairwise
 from statistics import mean
 from typing import Any
 
 from benchmarks.pruning.at_start import joined
+from benchmarks.pruning.ways import BY_BUDGET, BY_PRICE, Setting
 from benchmarks.sweep import sweep
 from benchmarks.training import SIZES
 from nncomp.data import Data, load_data
-from nncomp.hooks import SET, RigL
-from nncomp.learning_rate import Cosine
 from nncomp.measure import accuracy
 from nncomp.network import MLP
-from nncomp.optim import SGD, Adam
-from nncomp.prune import alternating, cubic, exponential, keep_erdos_renyi, random
-from nncomp.steps import CompressionStep, FineTune, Prune, Regrow, Rewind, Sparsify, compress
-from nncomp.transforms import Powerpropagation
+from nncomp.shrinking import shrink
+from nncomp.steps import compress
 
-DENSE = FineTune(epochs=40, optimizer=Adam(2e-3), schedule=Cosine(), dropout=(0.1, 0.0, 0.0))
-SPARSE = FineTune(epochs=150, optimizer=SGD(0.2, weight_decay=5e-5), schedule=Cosine(), dropout=(0.1, 0.0, 0.0))
-
-
-def gradual(start: MLP, s: float, long: FineTune) -> list[CompressionStep]:
-    """Zhu & Gupta: the sparsity grows as a cube from a trained network on."""
-    return [DENSE, Prune(s, schedule=cubic, ramp=0.5, interval=200, during=long)]
+WEIGHTS = sum(inputs * outputs for inputs, outputs in pairwise(SIZES))
+TIMES = (28.0, 66.0, 100.0)
+METHODS = [*BY_BUDGET, *BY_PRICE]
 
 
-def in_turn(start: MLP, s: float, long: FineTune) -> list[CompressionStep]:
-    """AC/DC."""
-    return [Prune(s, schedule=partial(alternating, periods=8), ramp=0.8, interval=200, during=long)]
-
-
-def moving(by: RigL, start: MLP, s: float, long: FineTune) -> list[CompressionStep]:
-    """Sparse from the start, at random, by Erdos-Renyi budgets."""
-    return [Prune(s, scores=random, keep=keep_erdos_renyi), Regrow(by, long)]
-
-
-def static(start: MLP, s: float, long: FineTune) -> list[CompressionStep]:
-    """The control: such a start, and no move."""
-    return [Prune(s, scores=random, keep=keep_erdos_renyi), long]
-
-
-def ticket(start: MLP, s: float, long: FineTune) -> list[CompressionStep]:
-    """Lottery tickets in five rounds from the untrained network; the last one trains long."""
-    rounds = [exponential(k / 5, s) for k in range(1, 6)]
-    return [step for left in rounds for step in (DENSE, Prune(left), Rewind(start))] + [long]
-
-
-def powers(start: MLP, s: float, long: FineTune) -> list[CompressionStep]:
-    """Powerpropagation, then pruned at once and fine-tuned."""
-    return [Sparsify(Powerpropagation(2.0), DENSE), Prune(s), long]
-
-
-METHODS: dict[str, Callable[[MLP, float, FineTune], list[CompressionStep]]] = {
-    "gradual": gradual, "AC/DC": in_turn, "RigL": partial(moving, RigL(interval=200)), "SET": partial(moving, SET()),
-    "random": static, "ticket": ticket, "powerpropagation": powers,
-}  # fmt: skip
-
-
-def measure(data: Data, method: str, times: float, seed: int, epochs: int) -> dict[str, Any]:
-    """The test error of one network, and what is left of it."""
-    start, long = MLP.init(SIZES, seed=seed), replace(SPARSE, epochs=epochs, seed=seed)
-    network = compress(start, METHODS[method](start, 1 - 1 / times, long), data)
-    kept = sum(layer.weight.multiply_adds for layer in network.layers)
+def measure(data: Data, method: str, dial: float, seed: int, longer: int) -> dict[str, Any]:
+    """The test error of one network, the weights it keeps, and those of them that an output depends on an input by."""
+    setting = Setting(MLP.init(SIZES, seed=seed), seed, longer)
+    steps = BY_BUDGET[method](1 - 1 / dial, setting) if method in BY_BUDGET else BY_PRICE[method][0](dial, setting)
+    network = compress(setting.start, steps, data)
     assert data.test is not None
-    return {"error": 100 * (1 - accuracy(network, data.test)), "kept": kept}
+    counts = {name: _kept(n) for name, n in (("kept", network), ("alive", shrink(network)))}
+    return {"error": 100 * (1 - accuracy(network, data.test)), **counts}
+
+
+def _kept(network: MLP) -> int:
+    return sum(layer.weight.multiply_adds for layer in network.layers)
+
+
+def lines(results: Iterable[dict[str, Any]]) -> list[str]:
+    """One for each method and dial: how many times fewer weights, test errors, FLOPs."""
+    found = []
+    for (on, method, dial, longer), group in groupby(results, lambda r: tuple(r[k] for k in KEYS)):
+        runs = list(group)
+        errors, times = [r["error"] for r in runs], WEIGHTS / mean(r["kept"] for r in runs)
+        flops = 2e-3 * mean(r["alive"] for r in runs)
+        found.append(
+            f"{on:13} {method:20} {dial:8g} x{longer} {len(runs)} {times:6.1f}x {mean(errors):6.2f} ({max(errors):.2f})"
+            f" {flops:7.2f} K"
+        )
+    return found
+
+
+KEYS = ("on", "method", "dial", "longer")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train what is missing, print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning training", description=__doc__.splitlines()[0])
-    parser.add_argument("--on", choices=("mnist", "fashion-mnist"), default="mnist")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="METHOD")
-    parser.add_argument("--times", nargs="+", type=float, default=[28, 66, 100], help="fewer weights, by this factor")
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)))
-    parser.add_argument("--epochs", type=int, default=SPARSE.epochs, help="of the long training of each")
+    parser.add_argument("--on", nargs="+", choices=("mnist", "fashion-mnist"), default=["mnist", "fashion-mnist"])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, metavar="METHOD")
+    parser.add_argument("--dials", nargs="+", type=float, help="times fewer weights, or strengths; else each method's")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--longer", type=int, default=1, help="train so many times as long")
     parser.add_argument("--data", help="folder of the IDX files; NNCOMP_DATA if not given")
     parser.add_argument("--out", default="benchmarks/results/pruning-training.jsonl", help="file of the results")
     options = parser.parse_args(arguments)
-    data = load_data(options.on, options.data)
-    data = replace(data, train=joined(data.train, data.validation))
     configurations = [
-        {"on": options.on, "method": method, "times": times, "seed": seed, "epochs": options.epochs}
+        {"on": on, "method": method, "dial": dial, "seed": seed, "longer": options.longer}
+        for on in options.on
         for method in options.methods
-        for times in options.times
+        for dial in options.dials or (TIMES if method in BY_BUDGET else BY_PRICE[method][1])
         for seed in options.seeds
     ]
+    splits = {on: load_data(on, options.data) for on in options.on}
+    splits = {on: replace(data, train=joined(data.train, data.validation)) for on, data in splits.items()}
     results = []
-    for result in sweep(options.out, configurations, lambda on, **setting: measure(data, **setting)):
+    for result in sweep(options.out, configurations, lambda on, **setting: measure(splits[on], **setting)):
         results.append(result)
-        print("{method:17} 1/{times:g} seed {seed}: {error:.2f} %, {kept:,} kept".format(**result), flush=True)
-    print("\ntest error, mean (worst)" + "".join(f"{f'1/{times:g}':>14}" for times in options.times))
-    for method in options.methods:
-        found = ([r["error"] for r in results if (r["method"], r["times"]) == (method, t)] for t in options.times)
-        print(f"{method:24}" + "".join(f"{f'{mean(errors):.2f} ({max(errors):.2f})':>14}" for errors in found))
+        print("{on} {method} {dial:g} seed {seed}: {error:.2f} %, {kept:,} kept".format(**result), flush=True)
+    print("\ndata, method, dial, longer, seeds; fewer weights; test error, mean (worst); FLOPs without the dead")
+    print(*lines(results), sep="\n")
