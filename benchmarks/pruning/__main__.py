@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks.pruning import at_start, epochs, layers, neurons, pictures, training
+from benchmarks.pruning import at_start, chart, epochs, layers, neurons, pictures, training
 
 QUESTIONS: dict[str, Callable[[list[str]], None]] = {
     "layers": layers.main,  # what each method loses of a layer's outputs
     "at-start": at_start.main,  # pruned before any training
     "training": training.main,  # pruned while training
+    "chart": chart.main,  # all of these in one picture
     "epochs": epochs.main,  # what a sparse epoch costs
     "neurons": neurons.main,  # whole pixels and neurons
     "pictures": pictures.main,

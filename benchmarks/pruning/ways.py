@@ -87,9 +87,10 @@ def powers(s: float, at: Setting) -> list[CompressionStep]:
 
 
 BY_BUDGET: dict[str, Way] = {
-    "gradual": gradual, "gradual, moving": gradual_moving, "AC/DC": in_turn, "movement": by_movement, "powerpropagation": powers, "ticket": ticket,
-    "RigL": moving(RigL(interval=200)), "SET": moving(SET(interval=600)), "SNFS": moving(SNFS(interval=200)),
-    "deep rewiring": moving(DeepR(interval=20)), "Top-KAST": explored, "random": static,
+    "gradual": gradual, "gradual, moving": gradual_moving, "AC/DC": in_turn, "movement": by_movement,
+    "powerpropagation": powers, "ticket": ticket, "RigL": moving(RigL(interval=200)), "SET": moving(SET(interval=600)),
+    "SNFS": moving(SNFS(interval=200)), "deep rewiring": moving(DeepR(interval=20)), "Top-KAST": explored,
+    "random": static,
 }  # fmt: skip
 """The dial is how many times fewer weights are left."""
 
