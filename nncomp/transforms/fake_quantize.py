@@ -1,7 +1,6 @@
 """Straight-through fake quantization: train a weight as it will be stored."""
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,12 +8,12 @@ from nncomp.formats import Grid, PerRow, Uniform
 from nncomp.formats.granularity import Granularity
 from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range, minmax
-from nncomp.transforms.masking import within
+from nncomp.transforms.masking import Maskable, within
 from nncomp.weights import Dense, Quantized, Sparse
 
 
 @dataclass(frozen=True, eq=False)
-class FakeQuantize:
+class FakeQuantize(Maskable):
     """`w' = decode(encode(w))` on the grid fitted to the current w; ships as `Quantized`.
 
     The gradient is the clipped straight-through estimator (Bengio et al. 2013; Jacob et al. 2018, section 3): `dw = g`
@@ -39,9 +38,6 @@ class FakeQuantize:
     def _grid(self, w: np.ndarray) -> Grid:
         return fit_grid(within(w, self.mask), self.format, self.per, self.ranges, self.mask)
 
-    def latent(self, w: np.ndarray) -> np.ndarray:
-        return w
-
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         effective, inside = self._grid(w).fake(within(w, self.mask))
         return within(effective, self.mask), within(inside, self.mask)
@@ -54,6 +50,3 @@ class FakeQuantize:
     def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Quantized:
         weight = Dense(w) if self.mask is None else Sparse.from_dense(w, self.mask)
         return Quantized.encoded(weight, self._grid(w))
-
-    def masked(self, mask: np.ndarray) -> Self:
-        return replace(self, mask=within(mask, self.mask))

@@ -1,17 +1,17 @@
 """L0 regularization: chance opens a gate before every weight, and training learns how often (Louizos et al. 2018)."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from nncomp.shown import shown
-from nncomp.transforms.masking import check_penalty, sigmoid, within
+from nncomp.transforms.masking import Maskable, check_penalty, sigmoid, within
 from nncomp.weights import Sparse
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class HardConcrete:
+class HardConcrete(Maskable):
     """`w' = w z`, z a gate from 0 to 1; ships as `Sparse`, at `z = min(1, max(0, sigmoid(a) (zeta - gamma) + gamma))`.
 
     In training `s = sigmoid((log u - log(1 - u) + a) / beta)` with u uniform, drawn anew for each batch, and
@@ -46,9 +46,6 @@ class HardConcrete:
     def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
         within(w, self.mask)
         return (np.full((1, w.shape[1]) if self.by_input else w.shape, self.start, w.dtype),)
-
-    def latent(self, w: np.ndarray) -> np.ndarray:
-        return w
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, Any]:
         return self._gated(sigmoid(p[0]), 1.0, w)
@@ -91,6 +88,3 @@ class HardConcrete:
 
     def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Sparse:
         return Sparse.from_dense(self.forward(p, w)[0])
-
-    def masked(self, mask: np.ndarray) -> Self:
-        return replace(self, mask=within(mask, self.mask))

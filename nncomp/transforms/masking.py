@@ -36,8 +36,22 @@ def check_penalty(strength: float, warm: float) -> None:
         raise ValueError(f"a strength of at least 0 and warm from 0 to below 1, not {strength} and {warm}")
 
 
+class Maskable:
+    """A transform of a w that starts as the weight it is to be near, and whose w' is 0 where a `mask` is False."""
+
+    mask: np.ndarray | None
+
+    def latent(self, w: np.ndarray) -> np.ndarray:
+        """The w to start from."""
+        return w
+
+    def masked(self, mask: np.ndarray) -> Self:
+        """The same where `mask` is True, too."""
+        return replace(self, mask=within(mask, self.mask))  # type: ignore[type-var]
+
+
 @dataclass(frozen=True, eq=False)
-class Masked:
+class Masked(Maskable):
     """`w' = mask * w`, `dw = mask * g`: pruned weights are 0 and get no gradient; ships as `Sparse`.
 
     >>> Masked(np.array([[True, False]])).forward((), np.array([[3.0, 4.0]]))[0]
@@ -50,9 +64,6 @@ class Masked:
         within(w, self.mask)
         return ()
 
-    def latent(self, w: np.ndarray) -> np.ndarray:
-        return w
-
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, None]:
         return within(w, self.mask), None
 
@@ -61,6 +72,3 @@ class Masked:
 
     def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Sparse:
         return Sparse.from_dense(w, self.mask)
-
-    def masked(self, mask: np.ndarray) -> Self:
-        return replace(self, mask=within(mask, self.mask))

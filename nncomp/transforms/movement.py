@@ -1,21 +1,18 @@
 """Movement pruning: weights that grow stay, weights that shrink go, whatever their size (Sanh, Wolf & Rush 2020)."""
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 
 from nncomp.prune import cubic, keep_largest
 from nncomp.prune.checks import check_ramp, check_sparsity
 from nncomp.shown import shown
-from nncomp.transforms.masking import check_penalty, sigmoid, within
+from nncomp.transforms.masking import Maskable, check_penalty, sigmoid, within
 from nncomp.weights import Sparse
 
 
-class _Moving:
+class _Moving(Maskable):
     """`w' = w M`, M chosen by the scores S, the first of p; S starts at 0."""
-
-    mask: np.ndarray | None
 
     def chosen(self, p: tuple[np.ndarray, ...]) -> np.ndarray:
         """M."""
@@ -24,9 +21,6 @@ class _Moving:
     def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
         within(w, self.mask)
         return (np.zeros_like(w),)
-
-    def latent(self, w: np.ndarray) -> np.ndarray:
-        return w
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         M = self.chosen(p)
@@ -72,9 +66,6 @@ class Movement(_Moving):
         S, done = p
         return within(keep_largest(S, cubic(float(done[0]), self.sparsity)), self.mask)
 
-    def masked(self, mask: np.ndarray) -> Self:
-        return replace(self, mask=within(mask, self.mask))
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SoftMovement(_Moving):
@@ -106,6 +97,3 @@ class SoftMovement(_Moving):
         """`sum sigmoid(S)`, and its gradient at (S, w)."""
         s = within(sigmoid(p[0]), self.mask)
         return float(s.sum()), (s * (1 - s), np.zeros_like(w))
-
-    def masked(self, mask: np.ndarray) -> Self:
-        return replace(self, mask=within(mask, self.mask))

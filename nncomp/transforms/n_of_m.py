@@ -1,17 +1,16 @@
 """n of m from the start: a mask chosen anew in every pass, and gradients for what it hides (Zhou et al. 2021)."""
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 
 from nncomp.prune import keep_n_of_m
-from nncomp.transforms.masking import within
+from nncomp.transforms.masking import Maskable, within
 from nncomp.weights import Sparse
 
 
 @dataclass(frozen=True, eq=False)
-class NofM:
+class NofM(Maskable):
     """`w' = w M`, M the n largest of every m neighbours; SR-STE, `dw = g + decay (1 - M) w` (section 4).
 
     Straight through, as if w' were w, so that hidden weights can come back; `decay` draws them to 0, so that M settles.
@@ -38,9 +37,6 @@ class NofM:
         within(w, self.mask)
         return ()
 
-    def latent(self, w: np.ndarray) -> np.ndarray:
-        return w
-
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         M = self.chosen(w)
         return np.where(M, w, 0), np.where(M, 0, w)
@@ -52,6 +48,3 @@ class NofM:
 
     def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Sparse:
         return Sparse.from_dense(w, self.chosen(w))
-
-    def masked(self, mask: np.ndarray) -> Self:
-        return replace(self, mask=within(mask, self.mask))

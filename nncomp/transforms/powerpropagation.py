@@ -1,16 +1,15 @@
 """Powerpropagation: weights that grow the faster the larger they are, so small ones can go (Schwarz et al. 2021)."""
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 
-from nncomp.transforms.masking import within
+from nncomp.transforms.masking import Maskable, within
 from nncomp.weights import Dense, Sparse
 
 
 @dataclass(frozen=True, eq=False)
-class Powerpropagation:
+class Powerpropagation(Maskable):
     """`w' = w |w|^(alpha - 1)`, `dw = alpha |w|^(alpha - 1) g` (section 2); ships dense, or sparse under a `mask`.
 
     `latent` gives the w to start from so that w' is a given weight.
@@ -50,6 +49,3 @@ class Powerpropagation:
     def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Dense | Sparse:
         effective = self.forward(p, w)[0]
         return Dense(effective) if self.mask is None else Sparse.from_dense(effective, self.mask)
-
-    def masked(self, mask: np.ndarray) -> Self:
-        return replace(self, mask=within(mask, self.mask))

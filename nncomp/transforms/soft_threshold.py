@@ -1,17 +1,16 @@
 """Soft threshold reparameterization: each layer learns how much of it to prune (Kusupati et al. 2020)."""
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
 
-from nncomp.transforms.masking import within
+from nncomp.transforms.masking import Maskable, within
 from nncomp.weights import Sparse
 
 
 @dataclass(frozen=True, eq=False)
-class SoftThreshold:
+class SoftThreshold(Maskable):
     """`w' = sign(w) ReLU(|w| - g(s))`, g the sigmoid and s one trained number a layer (equation 1); ships as `Sparse`.
 
     With K where `|w| > g(s)`: `dw = g_out` on K, `ds = -g'(s) sum_K g_out sign(w)`, else 0. Weight decay on s and w is
@@ -29,9 +28,6 @@ class SoftThreshold:
         within(w, self.mask)
         return (np.full(1, self.start, w.dtype),)
 
-    def latent(self, w: np.ndarray) -> np.ndarray:
-        return w
-
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         left = np.abs(w) - expit(p[0])
         kept = within(left > 0, self.mask)
@@ -45,6 +41,3 @@ class SoftThreshold:
 
     def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Sparse:
         return Sparse.from_dense(self.forward(p, w)[0])
-
-    def masked(self, mask: np.ndarray) -> Self:
-        return replace(self, mask=within(mask, self.mask))

@@ -1,18 +1,17 @@
 """Edge-popup: weights that stay as they were drawn, and a mask that learns which of them to use."""
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 
 from nncomp.prune import keep_largest
 from nncomp.prune.checks import check_sparsity
-from nncomp.transforms.masking import within
+from nncomp.transforms.masking import Maskable, within
 from nncomp.weights import Sparse
 
 
 @dataclass(frozen=True, eq=False)
-class Supermask:
+class Supermask(Maskable):
     """`w' = w h(s)`, h 1 at the largest of `|s|` and 0 at the fraction `sparsity` (Ramanujan et al. 2020, section 3).
 
     Straight through: `ds = g w` everywhere, as if h were s, and `dw = 0`: the weights are not trained. The scores s
@@ -38,9 +37,6 @@ class Supermask:
         """Where h is 1."""
         return within(keep_largest(np.abs(s), self.sparsity), self.mask)
 
-    def latent(self, w: np.ndarray) -> np.ndarray:
-        return w
-
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.where(self.chosen(p[0]), w, 0), w
 
@@ -51,6 +47,3 @@ class Supermask:
 
     def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Sparse:
         return Sparse.from_dense(w, self.chosen(p[0]))
-
-    def masked(self, mask: np.ndarray) -> Self:
-        return replace(self, mask=within(mask, self.mask))

@@ -1,12 +1,12 @@
 """Variational dropout: every weight is a Gaussian, and one that is all noise can go (Molchanov et al. 2017)."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from nncomp.shown import shown
-from nncomp.transforms.masking import check_penalty, sigmoid, within
+from nncomp.transforms.masking import Maskable, check_penalty, sigmoid, within
 from nncomp.weights import Sparse
 
 K1, K2, K3 = 0.63576, 1.87320, 1.48695
@@ -14,7 +14,7 @@ EPS = 1e-8  # as in the authors' code: w of 0 has a finite log alpha, an output 
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Variational:
+class Variational(Maskable):
     """Each weight is drawn from `N(w, sigma^2)`; ships as `Sparse`, `w' = w` where `log alpha < threshold`, else 0.
 
     `alpha = sigma^2 / w^2` is the weight's rate of dropout. w and `log sigma^2`, which starts at `start`, are learned:
@@ -44,9 +44,6 @@ class Variational:
     def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
         within(w, self.mask)
         return (np.full(w.shape, self.start, w.dtype),)
-
-    def latent(self, w: np.ndarray) -> np.ndarray:
-        return w
 
     def log_alpha(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> np.ndarray:
         """`log sigma^2 - log w^2`, (out, in)."""
@@ -89,6 +86,3 @@ class Variational:
 
     def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Sparse:
         return Sparse.from_dense(*self.forward(p, w))
-
-    def masked(self, mask: np.ndarray) -> Self:
-        return replace(self, mask=within(mask, self.mask))
