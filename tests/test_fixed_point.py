@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nncomp.formats.fixed_point import FixedPoint, wrap
+from nncomp.formats.fixed_point import FixedPoint, saturate, wrap
 from nncomp.formats.multiplier import (
     doubling_high_mul,
     multiply_once_rounded,
@@ -24,7 +24,7 @@ factors = st.floats(2.0**-34, 2.0**20) | st.integers(-33, 20).map(lambda k: 2.0*
 @example(1, 39, True, True, 16384.0)  # 2^53 and one more are the same double
 @given(st.integers(1, 32), st.integers(-5, 40), st.booleans(), st.booleans(), st.floats(-1e6, 1e6))
 def test_codes_by_fractions(bits: int, fraction: int, signed: bool, wraps: bool, x: float) -> None:
-    format = FixedPoint(bits, fraction, signed, *([wrap] if wraps else []))
+    format = FixedPoint(bits, fraction, signed, overflow=wrap if wraps else saturate)
     q = round(Fraction(x) * Fraction(2) ** fraction)  # Python rounds a Fraction's ties to even
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
     q = (q - low) % 2**bits + low if wraps else min(max(q, low), high)

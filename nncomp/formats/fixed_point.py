@@ -33,7 +33,8 @@ class FixedPoint:
     """Codes q of `bits` that stand for `q / 2^fraction`: `q = overflow(rounding(x 2^fraction))`.
 
     Qm.n is written in two ways: `bits = m + n` with the sign counted in m (ARM), `m + n + 1` with the sign beside it
-    (Texas Instruments). So here the bits of a code are named, sign included if it is `signed`. `fraction` may be
+    (Texas Instruments). So here the bits of a code are named, sign included if it is `signed`.
+    `narrow`: the lowest code is left out. `fraction` may be
     negative or more than `bits`. NaN has no code and raises; infinities saturate, and have none where codes wrap.
 
     >>> FixedPoint(8, fraction=4).encode(np.array([0.1, 3.99, 100.0]))
@@ -43,6 +44,7 @@ class FixedPoint:
     bits: int = 8
     fraction: int = 0
     signed: bool = True
+    narrow: bool = False
     overflow: Callable[[np.ndarray, int, int], np.ndarray] = saturate
     rounding: Callable[[np.ndarray], np.ndarray] = nearest_even
 
@@ -55,7 +57,7 @@ class FixedPoint:
     @property
     def low(self) -> int:
         """The lowest code."""
-        return -(1 << (self.bits - 1)) if self.signed else 0
+        return (-(1 << (self.bits - 1)) if self.signed else 0) + self.narrow
 
     @property
     def high(self) -> int:
@@ -67,6 +69,11 @@ class FixedPoint:
         """Of the codes: the smallest that holds them."""
         width = 8 if self.bits <= 8 else 16 if self.bits <= 16 else 32
         return np.dtype(f"{'int' if self.signed else 'uint'}{width}")
+
+    @property
+    def largest(self) -> float:
+        """The largest number."""
+        return self.high / 2.0**self.fraction
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """The codes of floats x."""
