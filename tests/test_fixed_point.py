@@ -59,6 +59,8 @@ def half_away(v: Fraction) -> int:
 
 
 @given(int32, int32, st.integers(0, 31))
+@example(-3, 1 << 30, 1)
+@example(-6, 1 << 30, 2)
 def test_the_two_roundings(a: int, b: int, exponent: int) -> None:
     x, y = np.array([a], np.int32), np.array([b], np.int32)
     assert doubling_high_mul(x, y)[0] == high_mul(a, b)
