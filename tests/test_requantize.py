@@ -29,11 +29,8 @@ def test_tflite_by_integers(seed: int, per_column: bool, once: bool) -> None:
         factor = float(s_a) * float(s_b[j] if per_column else s_b) / float(s_y)
         m, shift = multiplier(factor)
         v = int(acc[i, j])
-        if once:
-            code = (v * m + (1 << (30 - shift))) >> (31 - shift)
-        else:
-            code = half_away(Fraction(high_mul(v, m), 2**-shift))
-        assert found[i, j] == min(max(code + z, -128), 127)
+        codes = half_away(Fraction(high_mul(v, m), 2**-shift)), (v * m + (1 << (30 - shift))) >> (31 - shift)
+        assert found[i, j] == min(max(codes[once] + z, -128), 127)
 
 
 @pytest.mark.parametrize("rule", [round_then_zero, tflite_single])
