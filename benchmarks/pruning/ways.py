@@ -111,12 +111,12 @@ def thresholds(decay: float, at: Setting) -> list[CompressionStep]:
 
 
 BY_PRICE: dict[str, tuple[Way, tuple[float, ...]]] = {
-    "variational dropout": (priced(lambda x: Variational(x, warm=0.3), Adam(2e-3)), (1.0, 2.0, 4.0)),
-    "L0 gates": (priced(HardConcrete, Adam(2e-3)), (1.0, 3.0, 10.0)),
-    "soft movement": (priced(SoftMovement, Adam(2e-3)), (1.0, 3.0, 10.0)),
-    "soft threshold": (thresholds, (2e-4, 5e-4, 1e-3)),
-    "surgery": (priced(Surgery, SGD(0.1)), (2.0, 3.0)),
-    "L1": (priced(L1, SGD(0.1), Constant()), (3e-6, 1e-5, 3e-5)),  # what a step takes does not fall with the rate
-    "group lasso": (priced(GroupLasso, SGD(0.1), Constant()), (1e-4, 3e-4)),
+    "variational dropout": (priced(lambda x: Variational(x, warm=0.3), Adam(2e-3)), (1.0, 3.0, 5.0)),
+    "L0 gates": (priced(HardConcrete, Adam(2e-3)), (10.0, 30.0, 60.0)),
+    "soft movement": (priced(SoftMovement, Adam(2e-3)), (10.0, 30.0, 60.0)),
+    "soft threshold": (thresholds, (2e-3, 4e-3, 8e-3)),
+    "surgery": (priced(Surgery, SGD(0.02)), (2.0, 2.5)),
+    "L1": (priced(L1, SGD(0.1), Constant()), (5e-5, 1e-4, 2e-4)),  # what a step takes does not fall with the rate
+    "group lasso": (priced(GroupLasso, SGD(0.1), Constant()), (1e-3, 3e-3)),
 }
 """The dial is the strength, or what else decides how many weights are left."""
