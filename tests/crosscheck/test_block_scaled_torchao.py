@@ -1,4 +1,4 @@
-"""MX blocks against torchao: the bytes of scales and codes by each scale rule.
+"""MX and NVFP4 blocks against torchao: the bytes of scales and codes, by each scale rule.
 
 torchao divides by at least 2^-126, so blocks of such small values are left out.
 """
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nncomp.formats import block_scaled as mx
+from nncomp.formats.nvfp4 import NVFP4
 
 torch = pytest.importorskip("torch")
 mx_tensor = pytest.importorskip("torchao.prototype.mx_formats.mx_tensor")
@@ -48,3 +49,20 @@ def test_the_same_bytes(name: str, rule: str, seed: int, exponent: int) -> None:
         theirs = np.stack([theirs & 15, theirs >> 4], axis=-1).reshape(x.shape)
     np.testing.assert_array_equal(scales, their_scales)
     np.testing.assert_array_equal(codes, theirs)
+
+
+nvfp4 = pytest.importorskip("torchao.prototype.mx_formats.nvfp4_tensor")
+
+
+@pytest.mark.parametrize("two_levels", [True, False])
+@given(st.integers(0, 2**32 - 1), st.integers(-12, 12))
+def test_the_same_bytes_of_nvfp4(two_levels: bool, seed: int, exponent: int) -> None:
+    x, format = blocks(seed, exponent), NVFP4()
+    t = format.tensor_scale(x) if two_levels else np.float32(1)
+    codes, scales = format.encode(x, t)
+    tensor = torch.from_numpy(x)
+    given_scale = nvfp4.per_tensor_amax_to_scale(tensor.abs().max()) if two_levels else None
+    their_scales, theirs = nvfp4.nvfp4_quantize(tensor, 16, given_scale)
+    theirs = theirs.view(torch.uint8).numpy()
+    np.testing.assert_array_equal(scales, their_scales.view(torch.uint8).numpy())
+    np.testing.assert_array_equal(codes, np.stack([theirs & 15, theirs >> 4], axis=-1).reshape(x.shape))
