@@ -16,6 +16,32 @@ def cross_entropy(
     >>> round(loss, 6), dlogits.round(6)
     (0.287682, array([[ 0.25, -0.25]]))
     """
+    t, total = _weighted_targets(logits, labels, smoothing, class_weights)
+    log_p = log_probabilities(logits)
+    loss = -(t * log_p).sum() / total
+    row_sums = t @ np.ones(t.shape[1], t.dtype)
+    return float(loss), (np.exp(log_p) * row_sums[:, None] - t) / total
+
+
+def negative_log_likelihood(
+    log_p: np.ndarray, labels: np.ndarray, class_weights: np.ndarray | None = None
+) -> tuple[float, np.ndarray]:
+    """`cross_entropy` of what went through a log-softmax already: `sum_n w_{y_n} (-log p_{n y_n}) / sum_n w_{y_n}`.
+
+    Returns the loss and its gradient at `log_p (batch, classes)`, which need not be normalized.
+
+    >>> loss, dlog_p = negative_log_likelihood(np.log([[0.25, 0.75]]), np.array([1]))
+    >>> round(loss, 6), (dlog_p + 0.0).tolist()
+    (0.287682, [[0.0, -1.0]])
+    """
+    t, total = _weighted_targets(log_p, labels, 0.0, class_weights)
+    return float(-(t * log_p).sum() / total), -t / total
+
+
+def _weighted_targets(
+    logits: np.ndarray, labels: np.ndarray, smoothing: float, class_weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """`t w (batch, classes)`, and the sum of the labels' weights."""
     check_labels(logits, labels)
     batch, classes = logits.shape
     if not 0 <= smoothing <= 1:
@@ -28,11 +54,7 @@ def cross_entropy(
         raise ValueError("the class weights of all labels in the batch are 0: their mean is undefined")
     t = np.full((batch, classes), smoothing / classes, logits.dtype)
     t[np.arange(batch), labels] += logits.dtype.type(1 - smoothing)
-    t *= w
-    log_p = log_probabilities(logits)
-    loss = -(t * log_p).sum() / total
-    row_sums = t @ np.ones_like(w)
-    return float(loss), (np.exp(log_p) * row_sums[:, None] - t) / total
+    return t * w, total
 
 
 def squared_error(prediction: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.losses import by_targets, cross_entropy, squared_error
+from nncomp.losses import by_targets, cross_entropy, negative_log_likelihood, squared_error
 from tests.gradients import assert_gradient
 from tests.strategies.weights import seeds
 
@@ -35,6 +35,18 @@ def test_cross_entropy(batch: int, classes: int, smoothing: float, weighted: boo
     expected = cross_entropy_loops(logits, labels, smoothing, [1.0] * classes if weights is None else weights.tolist())
     assert loss == pytest.approx(expected, rel=1e-12, abs=1e-12)
     assert_gradient(lambda z: cross_entropy(z, labels, smoothing, weights)[0], [logits], [gradient], seed)
+
+
+@given(st.integers(1, 6), st.integers(1, 5), st.booleans(), seeds)
+def test_negative_log_likelihood(batch: int, classes: int, weighted: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    log_p, labels = rng.standard_normal((batch, classes)), rng.integers(0, classes, batch)
+    weights = rng.random(classes) + 0.1 if weighted else None
+    w = np.ones(classes) if weights is None else weights
+    loss, gradient = negative_log_likelihood(log_p, labels, weights)
+    expected = sum(-w[y] * row[y] for row, y in zip(log_p, labels)) / sum(w[y] for y in labels)
+    assert loss == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    assert_gradient(lambda z: negative_log_likelihood(z, labels, weights)[0], [log_p], [gradient], seed)
 
 
 @given(st.integers(1, 6), st.integers(1, 5), seeds)

@@ -18,6 +18,7 @@ from nncomp.formats.floats import Float
 from nncomp.formats.requantize import zero_then_round
 from nncomp.kernels.int8 import int8_matmul
 from nncomp.kernels.pack import int8_pack
+from nncomp.losses import cross_entropy, negative_log_likelihood
 from nncomp.optim import SGD, Adam
 from nncomp.quantize import Dynamic
 from nncomp.weights import Dense
@@ -40,7 +41,9 @@ def tensor(value: Any) -> tuple[np.ndarray, int]:
         array, element = onnx.numpy_helper.to_array(value), value.data_type
         if element in FLOATS:
             return array.view(FLOATS[element].dtype), element
-        return (array.astype(np.int8 if element in SIGNED else np.uint8) if BITS.get(element, 8) < 8 else array), element
+        if BITS.get(element, 8) < 8:
+            array = array.astype(np.int8 if element in SIGNED else np.uint8)
+        return array, element
     array = np.asarray(value)
     element = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
     return (array.view(np.uint16) if element == T.FLOAT16 else array), element
@@ -54,7 +57,7 @@ def numbers(codes: np.ndarray, element: int) -> np.ndarray:
 def run(node: onnx.NodeProto, inputs: Sequence[tuple[np.ndarray, int]], output: int) -> list[np.ndarray]:
     """The outputs; `output` is the element type of the first."""
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    return OPERATORS[node.op_type](attributes, list(inputs), output)
+    return OPERATORS[node.op_type](attributes, list(inputs), output)[: len(node.output)]
 
 
 def _rows(
@@ -190,6 +193,28 @@ def momentum(rate: float, a: Attributes) -> SGD:
     return SGD(rate, a["alpha"], a["mode"] == b"nesterov", a["norm_coefficient"])
 
 
+def loss_of(loss: Callable[..., tuple[float, np.ndarray]]) -> Callable[..., list[np.ndarray]]:
+    """Each sample's own loss times its weight, one sample being a row; then as the reduction says."""
+
+    def apply(attributes: Attributes, inputs: list[tuple[np.ndarray, int]], output: int) -> list[np.ndarray]:
+        x, labels = inputs[0][0], inputs[1][0]
+        classes, reduction, ignored = x.shape[1], attributes.get("reduction", b"mean"), attributes.get("ignore_index")
+        weights = inputs[2][0] if len(inputs) > 2 else None
+        rows, targets = np.moveaxis(x, 1, -1).reshape(-1, classes), labels.reshape(-1)
+        kept = np.ones(targets.shape, bool) if ignored is None else targets != ignored
+        if reduction == b"mean":
+            y = np.array(loss(rows[kept], targets[kept], class_weights=weights)[0], x.dtype)
+        else:
+            w = np.ones(classes, x.dtype) if weights is None else weights
+            each = [loss(r[None], t[None])[0] * w[t] if k else 0 for r, t, k in zip(rows, targets, kept)]
+            y = np.array(each, x.dtype).reshape(labels.shape)
+            y = np.asarray(y.sum()) if reduction == b"sum" else y
+        log_p = activations.LogSoftmax()(rows).reshape(*labels.shape, classes)
+        return [y, np.moveaxis(log_p, -1, 1)]
+
+    return apply
+
+
 def along_axis(activation: activations.Activation) -> Callable[..., list[np.ndarray]]:
     def apply(attributes: Attributes, inputs: list[tuple[np.ndarray, int]], output: int) -> list[np.ndarray]:
         axis = attributes.get("axis", -1)
@@ -210,6 +235,7 @@ OPERATORS: dict[str, Callable[..., list[np.ndarray]]] = {
     "Relu": activation(lambda a: activations.ReLU()), "Tanh": activation(lambda a: activations.Tanh()),
     "LeakyRelu": activation(lambda a: activations.LeakyReLU(a.get("alpha", 0.01))),
     "Sigmoid": activation(lambda a: activations.Sigmoid()), "Swish": activation(lambda a: activations.SiLU()),
+    "SoftmaxCrossEntropyLoss": loss_of(cross_entropy), "NegativeLogLikelihoodLoss": loss_of(negative_log_likelihood),
     "Adam": optimizer(adam), "Momentum": optimizer(momentum),
     "Gelu": activation(lambda a: activations.GELUTanh() if a.get("approximate") == b"tanh" else activations.GELU()),
 }  # fmt: skip
