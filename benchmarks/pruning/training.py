@@ -29,13 +29,17 @@ METHODS = [*BY_BUDGET, *BY_PRICE]
 
 
 def measure(data: Data, method: str, dial: float, seed: int, longer: int) -> dict[str, Any]:
-    """The test error of one network, the weights it keeps, and those of them that an output depends on an input by."""
-    setting = Setting(MLP.init(SIZES, seed=seed), seed, longer)
-    steps = BY_BUDGET[method](1 - 1 / dial, setting) if method in BY_BUDGET else BY_PRICE[method][0](dial, setting)
-    network = compress(setting.start, steps, data)
+    """The test error of one network, the weights it keeps, and those of them that an output depends on an input by.
+
+    `first`: the error after the first step, which of a ticket is the dense network it came from.
+    """
     assert data.test is not None
-    counts = {name: _kept(n) for name, n in (("kept", network), ("alive", shrink(network)))}
-    return {"error": 100 * (1 - accuracy(network, data.test)), **counts}
+    setting = Setting(MLP.init(SIZES, seed=seed), data.without_test(), seed, longer)
+    steps = BY_BUDGET[method](1 - 1 / dial, setting) if method in BY_BUDGET else BY_PRICE[method][0](dial, setting)
+    first = compress(setting.start, steps[:1], data)
+    network = compress(first, steps[1:], data)
+    errors = {name: 100 * (1 - accuracy(n, data.test)) for name, n in (("error", network), ("first", first))}
+    return errors | {name: _kept(n) for name, n in (("kept", network), ("alive", shrink(network)))}
 
 
 def _kept(network: MLP) -> int:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from nncomp.data import Data
 from nncomp.hooks import L1, SET, SNFS, DeepR, GroupLasso, RigL, Surgery, TopKAST
 from nncomp.learning_rate import Constant, Cosine, Schedule
 from nncomp.network import MLP
@@ -21,9 +22,10 @@ from nncomp.transforms import HardConcrete, Movement, Powerpropagation, SoftMove
 
 
 class Setting(NamedTuple):
-    """The untrained network, the seed, and how many times as long as usual each training goes on."""
+    """The untrained network, its data and seed, and how many times as long as usual each training goes on."""
 
     start: MLP
+    data: Data
     seed: int
     longer: int
 
@@ -66,9 +68,11 @@ def moving(by: RigL | DeepR) -> Way:
 
 
 def ticket(s: float, at: Setting) -> list[CompressionStep]:
-    """Lottery tickets in five rounds, from the untrained network; the last one trains long."""
+    """Lottery tickets in five rounds, rewound to what two epochs made of it (Frankle et al. 2020); the last one is long."""
+    learning = at.training(15, SGD(0.1, weight_decay=5e-5))
+    early = replace(learning, epochs=2, schedule=Constant())(at.start, at.data)
     rounds = [exponential(k / 5, s) for k in range(1, 6)]
-    return [step for left in rounds for step in (at.dense, Prune(left), Rewind(at.start))] + [at.training(60)]
+    return [step for left in rounds for step in (learning, Prune(left), Rewind(early))] + [at.training(60)]
 
 
 def explored(s: float, at: Setting) -> list[CompressionStep]:
