@@ -68,7 +68,7 @@ def moving(by: RigL | DeepR) -> Way:
 
 
 def ticket(s: float, at: Setting) -> list[CompressionStep]:
-    """Lottery tickets in five rounds, rewound to what two epochs made of it (Frankle et al. 2020); the last one is long."""
+    """Lottery tickets in five rounds, rewound to two epochs of training (Frankle et al. 2020); the last is long."""
     learning = at.training(15, SGD(0.1, weight_decay=5e-5))
     early = replace(learning, epochs=2, schedule=Constant())(at.start, at.data)
     rounds = [exponential(k / 5, s) for k in range(1, 6)]
