@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto as T
+import pytest
 
 from nncomp import activations
 from nncomp.formats import Grid, PerTensor, Uniform, floats
@@ -23,6 +22,8 @@ from nncomp.optim import SGD, Adam
 from nncomp.quantize import Dynamic
 from nncomp.weights import Dense
 
+onnx = pytest.importorskip("onnx")
+T = onnx.TensorProto
 Attributes = dict[str, Any]
 
 FLOATS: dict[int, Float] = {
@@ -54,7 +55,7 @@ def numbers(codes: np.ndarray, element: int) -> np.ndarray:
     return FLOATS[element].decode(codes) if element in FLOATS else codes
 
 
-def run(node: onnx.NodeProto, inputs: Sequence[tuple[np.ndarray, int]], output: int) -> list[np.ndarray]:
+def run(node: Any, inputs: Sequence[tuple[np.ndarray, int]], output: int) -> list[np.ndarray]:
     """The outputs; `output` is the element type of the first."""
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     return OPERATORS[node.op_type](attributes, list(inputs), output)[: len(node.output)]
