@@ -7,12 +7,14 @@ import pytest
 
 from nncomp.files import save
 from nncomp.formats import PerGroup, Uniform, nearest_away
+from nncomp.hooks import SNFS, DeepR, TopKAST
 from nncomp.network import MLP
 from nncomp.optim import SGD, AdamW
 from nncomp.prune import cubic, geometric_median, keep_largest, random, row_l1, sparsegpt
 from nncomp.quantize import Dynamic
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Shrink
 from nncomp.steps.recipe import Recipe, RecipeError, presets
+from nncomp.transforms import HardConcrete, Movement, SoftMovement, Variational
 
 GOOD = """
 data = "digits"
@@ -175,6 +177,20 @@ def test_the_steps_that_need_no_training(tmp_path: Path) -> None:
         repr(recipe(tmp_path, moving, seed=1).steps[0]) == "Regrow(by=SET(seed=3), during=FineTune(epochs=3, seed=1))"
     )
     assert recipe(tmp_path, text).steps == (Reconstruct(0.5, sparsegpt), Shrink(0.25, geometric_median))
+
+
+def test_what_makes_sparse_while_training_is_a_word_with_options(tmp_path: Path) -> None:
+    for step, by, expected in (
+        ("Sparsify", '{ is = "Variational", strength = 2.0, warm = 0.3 }', Variational(2.0, 0.3)),
+        ("Sparsify", '{ is = "HardConcrete", by_input = true }', HardConcrete(by_input=True)),
+        ("Sparsify", '{ is = "Movement", sparsity = 0.5 }', Movement(0.5)),
+        ("Sparsify", '{ is = "SoftMovement", strength = 30.0 }', SoftMovement(30.0)),
+        ("Sparsify", '{ is = "TopKAST", keep = "keep_largest" }', TopKAST(keep=keep_largest)),
+        ("Regrow", '{ is = "SNFS", smoothing = 0.5 }', SNFS(smoothing=0.5)),
+        ("Regrow", '{ is = "DeepR", noise = 1e-4 }', DeepR(noise=1e-4)),
+    ):
+        found = recipe(tmp_path, f'[[steps]]\nstep = "{step}"\nby = {by}\n').steps[0]
+        assert repr(found.by) == repr(expected)  # type: ignore[attr-defined]
 
 
 def test_an_editors_byte_order_mark_and_capitals_do_no_harm(tmp_path: Path) -> None:
