@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks.pruning import at_start, chart, epochs, layers, neurons, pictures, training
+from benchmarks.pruning import at_start, chart, epochs, layers, neurons, pictures, published, training
 
 QUESTIONS: dict[str, Callable[[list[str]], None]] = {
     "layers": layers.main,  # what each method loses of a layer's outputs
@@ -12,6 +12,7 @@ QUESTIONS: dict[str, Callable[[list[str]], None]] = {
     "chart": chart.main,  # all of these in one picture
     "epochs": epochs.main,  # what a sparse epoch costs
     "neurons": neurons.main,  # whole pixels and neurons
+    "published": published.main,  # beside what papers printed
     "pictures": pictures.main,
 }
 
