@@ -24,6 +24,7 @@ def backward_with(gradient: np.ndarray) -> object:
 
 
 CASES = {
+    "a weight that is a list": (lambda: nc.Dense([[1.0]]), "a weight is an array, not a list"),  # type: ignore[arg-type]
     "an integer layer, too wide": (lambda: nc.Quantize()(NETWORK, DATA).layers[0](ones(1, 7)), r"codes \(1, 7\)"),
     "an integer layer, too narrow": (
         lambda: nc.Quantize()(nc.Prune(0.5)(NETWORK, DATA), DATA).layers[0](ones(1, 1)),

@@ -21,6 +21,8 @@ class Dense:
     w: np.ndarray
 
     def __post_init__(self) -> None:
+        if not isinstance(self.w, np.ndarray):
+            raise ValueError(f"a weight is an array, not a {type(self.w).__name__}")
         check_shape(self.w.shape)
         if self.w.dtype not in (np.float32, np.float64):
             raise ValueError(f"a weight is float32 or float64, not {self.w.dtype}")
