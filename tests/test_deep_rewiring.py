@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from nncomp.data import Data, Split
+from nncomp.data import Split
 from nncomp.hooks import DeepR, Hook
 from nncomp.learning_rate import Constant
 from nncomp.losses import by_targets
@@ -15,12 +15,9 @@ from nncomp.optim import SGD
 from nncomp.prune import keep_erdos_renyi, random
 from nncomp.steps import FineTune, Prune, Regrow
 from nncomp.weights import Dense
+from tests.strategies.data import small
 
-RNG = np.random.default_rng(3)
-DATA = Data(
-    Split(RNG.standard_normal((60, 8)).astype(np.float32), RNG.integers(0, 3, 60)),
-    Split(RNG.standard_normal((9, 8)).astype(np.float32), RNG.integers(0, 3, 9)),
-)
+DATA = small(3)
 START = Prune(0.6, scores=random, keep=keep_erdos_renyi)(MLP.init([8, 10, 3]), DATA)
 
 

@@ -9,7 +9,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from nncomp.data import Data, Split
 from nncomp.hooks import Hook, Penalized, Timed
 from nncomp.learning_rate import Constant
 from nncomp.losses import by_targets
@@ -21,14 +20,10 @@ from nncomp.training import train
 from nncomp.transforms import HardConcrete, Movement, SoftMovement, Variational
 from nncomp.weights import Dense, Latent, Sparse
 from tests.gradients import assert_gradient
+from tests.strategies.data import small
 from tests.strategies.weights import hard_concrete, seeds, soft_movement, variational
 
-RNG = np.random.default_rng(5)
-Y = RNG.integers(0, 3, 200)
-DATA = Data(
-    Split((RNG.standard_normal((200, 8)) + 2 * np.eye(8)[Y]).astype(np.float32), Y),
-    Split(RNG.standard_normal((9, 8)).astype(np.float32), RNG.integers(0, 3, 9)),
-)
+DATA = small(5, samples=200, apart=2.0)
 NETWORK = MLP.init([8, 12, 3])
 SHORT = FineTune(epochs=6, batch=20, optimizer=Adam(5e-3))
 LEARNED = [Variational(warm=0.0), HardConcrete(), HardConcrete(by_input=True), Movement(0.6), SoftMovement(5.0)]
@@ -193,7 +188,7 @@ def test_movement_by_hand() -> None:
         parts = zip(NETWORK.layers, W, masks, b)
         network = MLP(tuple(type(layer)(Dense(w * m), b, layer.activation) for layer, w, m, b in parts))
         y, tape = forward(network, DATA.train.x)
-        gradients = backward(network, tape, {1: by_targets(y, Y)[1]})
+        gradients = backward(network, tape, {1: by_targets(y, DATA.train.y)[1]})
         S = [s - 0.5 * g * w for s, w, (g, _) in zip(S, W, gradients)]
         W = [w - 0.5 * g * m for w, m, (g, _) in zip(W, masks, gradients)]
         b = [old - 0.5 * db for old, (_, db) in zip(b, gradients)]

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.data import Data, Split
 from nncomp.hooks import SET, SNFS, Hook, RigL
 from nncomp.hooks.regrowing import Regrowing
 from nncomp.learning_rate import Constant
@@ -18,13 +17,10 @@ from nncomp.optim import SGD
 from nncomp.prune import keep_erdos_renyi, keep_largest, random, regrow
 from nncomp.steps import FineTune, Prune, Regrow
 from nncomp.weights import Dense, Sparse
+from tests.strategies.data import small
 from tests.strategies.weights import seeds
 
-RNG = np.random.default_rng(3)
-DATA = Data(
-    Split(RNG.standard_normal((60, 8)).astype(np.float32), RNG.integers(0, 3, 60)),
-    Split(RNG.standard_normal((9, 8)).astype(np.float32), RNG.integers(0, 3, 9)),
-)
+DATA = small(3)
 START = Prune(0.6, scores=random, keep=keep_erdos_renyi)(MLP.init([8, 10, 3]), DATA)
 
 

@@ -3,20 +3,16 @@
 import numpy as np
 import pytest
 
-from nncomp.data import Data, Split
 from nncomp.network import MLP
 from nncomp.optim import SGD, Adam
 from nncomp.prune import keep_largest, keep_n_of_m
 from nncomp.steps import FineTune, Prune, Quantize, Sparsify
 from nncomp.transforms import NofM, Powerpropagation, SoftThreshold, Supermask
 from nncomp.weights import Dense, Sparse
+from tests.strategies.data import small
 
 RNG = np.random.default_rng(2)
-Y = RNG.integers(0, 3, 200)
-DATA = Data(
-    Split((RNG.standard_normal((200, 8)) + 2 * np.eye(8)[Y]).astype(np.float32), Y),
-    Split(RNG.standard_normal((9, 8)).astype(np.float32), RNG.integers(0, 3, 9)),
-)
+DATA = small(2, samples=200, apart=2.0)
 NETWORK = MLP.init([8, 12, 3])
 SHORT = FineTune(epochs=6, batch=20, optimizer=Adam(5e-3))
 EACH = [SoftThreshold(start=-3.0), Supermask(0.5), NofM(), Powerpropagation(2.0)]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from nncomp.data import Data, Split
 from nncomp.hooks import Hook, TopKAST
 from nncomp.hooks.top_kast import Exploring
 from nncomp.learning_rate import Constant
@@ -16,12 +15,9 @@ from nncomp.optim import SGD
 from nncomp.prune import keep_erdos_renyi, keep_globally, keep_largest
 from nncomp.steps import FineTune, Prune, Sparsify
 from nncomp.weights import Dense, Nested, Sparse
+from tests.strategies.data import small
 
-RNG = np.random.default_rng(4)
-DATA = Data(
-    Split(RNG.standard_normal((60, 8)).astype(np.float32), RNG.integers(0, 3, 60)),
-    Split(RNG.standard_normal((9, 8)).astype(np.float32), RNG.integers(0, 3, 9)),
-)
+DATA = small(4)
 START = MLP.init([8, 10, 3])
 
 
