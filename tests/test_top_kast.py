@@ -87,6 +87,12 @@ def test_as_many_take_part_and_learn_all_the_time(keep: Callable) -> None:
     assert abs(sum(a for a, _ in seen[0]) - 0.2 * 110) <= 1 and abs(sum(b for _, b in seen[0]) - 0.5 * 110) <= 1
 
 
+def test_pruned_afterwards_only_what_took_part_is_left() -> None:
+    w = Nested.within(np.array([[3.0, -2.0, 1.0, 0.5]]), np.array([[True, True, True, False]]), part=2)
+    kept = w.masked(np.array([[True, False, True, True]]))
+    assert type(kept) is Sparse and kept.mask.tolist() == [[True, False, False, False]]
+
+
 def test_what_is_kept_of_a_training_is_what_it_goes_on_with() -> None:
     by = TopKAST(0.7, 0.4, interval=1)
     hook = Exploring(by, [layer.weight.dense() for layer in START.layers])

@@ -33,6 +33,9 @@ def blocks(seed: int, exponent: int) -> np.ndarray:
     x[4:8, 5] = rng.choice([448.0, 6.0, 7.5, 28.0, 57344.0], 4) * 2.0 ** rng.integers(exponent - 5, exponent + 5, 4)
     x[8:10, 40:] = 0
     x[10] = 0
+    unit = 2.0**exponent * rng.uniform(1, 2, (5, 1))  # halfway between numbers, where 6 units are the block's largest
+    x[11:] = rng.choice([0.25, -0.75, 1.25, 1.75, -2.5, 3.5, 5.0], (5, 64)) * unit
+    x[11:, ::16] = 6 * unit
     return x.astype(np.float32)
 
 
