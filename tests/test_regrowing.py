@@ -101,6 +101,15 @@ def test_it_moves_by_the_gradient_of_the_batch_or_its_momentum_as_loops_do(smoot
         np.testing.assert_allclose(layer.bias, b, rtol=1e-4, atol=1e-6)
 
 
+def test_momentum_keeps_its_sign() -> None:
+    hook = SNFS(interval=1, smoothing=0.5).hook()
+    hook.before_training(10, START)
+    falling = [np.full(layer.weight.shape, -1.0, np.float32) for layer in START.layers]
+    for t, expected in ((1, -0.5), (2, -0.75)):
+        hook.rewire(t, START, lambda: [g.copy() for g in falling])
+        assert all((M == expected).all() for M in hook.state().values())
+
+
 def test_when_they_move() -> None:
     watch = Watch()
     Regrow(RigL(interval=4, until=0.4), FineTune(epochs=5, batch=20))(START, DATA, [watch])  # 15 updates
