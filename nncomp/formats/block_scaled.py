@@ -7,6 +7,7 @@ import numpy as np
 
 from nncomp.formats.fixed_point import FixedPoint
 from nncomp.formats.floats import Float, float4_e2m1fn, float6_e2m3fn, float6_e3m2fn, float8_e4m3fn, float8_e5m2
+from nncomp.formats.granularity import block_sizes, spread
 from nncomp.shown import shown
 
 Element = Float | FixedPoint
@@ -91,25 +92,19 @@ class BlockScaled:
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Codes (rows, columns), and scales (rows, blocks) in uint8."""
-        if x.ndim != 2 or not np.issubdtype(x.dtype, np.floating) or not np.isfinite(x).all():
-            raise ValueError(f"blocks are of finite floats (rows, columns), not {x.dtype} {x.shape}")
-        starts = range(0, x.shape[1], self.size)
-        amax = np.stack([np.abs(x[:, k : k + self.size]).max(axis=1) for k in starts], axis=1)
+        amax = block_sizes(x, self.size)
         exponent = np.where(amax == 0, -127, np.clip(self.scale_rule(amax, self.element), -127, 127))
-        scaled = np.ldexp(x.astype(np.float64), -self._spread(exponent, x.shape[1]))
+        scaled = np.ldexp(x.astype(np.float64), -spread(exponent, self.size, x.shape[1]))
         return self.element.encode(scaled), (exponent + 127).astype(np.uint8)
 
     def decode(self, codes: np.ndarray, scales: np.ndarray) -> np.ndarray:
         """The numbers, in float32; those of a block whose scale is 255 are NaN."""
         if codes.ndim != 2 or scales.shape != (len(codes), -(-codes.shape[1] // self.size)) or scales.dtype != np.uint8:
             raise ValueError(f"codes {codes.shape} in blocks of {self.size} do not fit {scales.dtype} {scales.shape}")
-        exponent = self._spread(scales.astype(np.int64) - 127, codes.shape[1])
+        exponent = spread(scales.astype(np.int64) - 127, self.size, codes.shape[1])
         values = np.ldexp(self.element.decode(codes).astype(np.float64), exponent)
         with np.errstate(over="ignore"):
             return np.where(exponent == 128, np.nan, values).astype(np.float32)
-
-    def _spread(self, per_block: np.ndarray, columns: int) -> np.ndarray:
-        return np.repeat(per_block, self.size, axis=1)[:, :columns]
 
 
 mxfp8_e4m3 = BlockScaled(float8_e4m3fn)

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtri
 
+from nncomp.formats.granularity import block_sizes, spread
 from nncomp.shown import shown
 
 
@@ -51,12 +52,9 @@ class Codebook:
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Codes (rows, columns), and sizes (rows, blocks) in float32."""
-        if x.ndim != 2 or not np.issubdtype(x.dtype, np.floating) or not np.isfinite(x).all():
-            raise ValueError(f"blocks are of finite floats (rows, columns), not {x.dtype} {x.shape}")
-        starts = range(0, x.shape[1], self.size)
-        sizes = np.stack([np.abs(x[:, k : k + self.size]).max(axis=1) for k in starts], axis=1).astype(np.float32)
-        spread = np.repeat(sizes, self.size, axis=1)[:, : x.shape[1]].astype(np.float64)
-        relative = np.divide(x, spread, out=np.zeros(x.shape), where=spread > 0)
+        sizes = block_sizes(x, self.size).astype(np.float32)
+        each = spread(sizes, self.size, x.shape[1]).astype(np.float64)
+        relative = np.divide(x, each, out=np.zeros(x.shape), where=each > 0)
         wide = self.table.astype(np.float64)
         middles = (wide[1:] + wide[:-1]) / 2
         return np.searchsorted(middles, relative, side="right" if self.up else "left").astype(self.dtype), sizes
@@ -67,7 +65,7 @@ class Codebook:
             raise ValueError(f"codes {codes.shape} in blocks of {self.size} do not fit sizes {sizes.shape}")
         if codes.size and codes.max() >= len(self.values):
             raise ValueError(f"code {codes.max()} of a table of {len(self.values)}")
-        return self.table[codes] * np.repeat(sizes, self.size, axis=1)[:, : codes.shape[1]]
+        return self.table[codes] * spread(sizes, self.size, codes.shape[1])
 
 
 def normal_float(bits: int) -> tuple[float, ...]:

@@ -58,4 +58,24 @@ class PerGroup:
         return np.stack([statistic(block, axis=1) for block in blocks], axis=1)
 
 
+def block_sizes(x: np.ndarray, size: int) -> np.ndarray:
+    """The largest |x| of every `size` neighbours in a row, (rows, blocks); a ValueError unless x is finite floats.
+
+    >>> block_sizes(np.array([[1.0, -3.0, 2.0]]), 2)
+    array([[3., 2.]])
+    """
+    if x.ndim != 2 or not np.issubdtype(x.dtype, np.floating) or not np.isfinite(x).all():
+        raise ValueError(f"blocks are of finite floats (rows, columns), not {x.dtype} {x.shape}")
+    return PerGroup(size).reduce(np.abs(x), np.max)
+
+
+def spread(per_block: np.ndarray, size: int, columns: int) -> np.ndarray:
+    """One value for each block -> one for each column.
+
+    >>> spread(np.array([[3.0, 2.0]]), 2, 3)
+    array([[3., 3., 2.]])
+    """
+    return np.repeat(per_block, size, axis=1)[:, :columns]
+
+
 Granularity = PerTensor | PerRow | PerGroup

@@ -21,7 +21,7 @@ def round_then_zero(
     >>> round_then_zero(np.array([[1, 3]], np.int32), one, one / 2, one, 1, -128, 127)  # 0.5 and 1.5
     array([[1, 3]], dtype=int32)
     """
-    scaled = _check(acc).astype(np.float32) * (s_a * s_b / s_y).astype(np.float32)
+    scaled = _scaled(acc, s_a, s_b, s_y)
     return np.clip(np.rint(scaled) + np.float32(z), low, high).astype(np.int32)
 
 
@@ -34,7 +34,7 @@ def zero_then_round(
     >>> zero_then_round(np.array([[1, 3]], np.int32), one, one / 2, one, 1, -128, 127)
     array([[2, 2]], dtype=int32)
     """
-    scaled = _check(acc).astype(np.float32) * (s_a * s_b / s_y).astype(np.float32)
+    scaled = _scaled(acc, s_a, s_b, s_y)
     return np.clip(np.rint(scaled + np.float32(z)), low, high).astype(np.int32)
 
 
@@ -72,6 +72,10 @@ def _in_integers(
     columns = [acc] if factors.size == 1 else np.split(acc, factors.size, axis=-1)
     parts = [multiply(part, *quantize_multiplier(float(f))) for part, f in zip(columns, factors)]
     return np.clip(np.concatenate(parts, axis=-1).astype(np.int64) + z, low, high).astype(np.int32)
+
+
+def _scaled(acc: np.ndarray, s_a: np.ndarray, s_b: np.ndarray, s_y: np.ndarray) -> np.ndarray:
+    return _check(acc).astype(np.float32) * (s_a * s_b / s_y).astype(np.float32)
 
 
 def _check(acc: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nncomp.formats.granularity import spread
 from nncomp.formats.rounding import nearest_even
 from nncomp.formats.scale_rules import largest_code
 from nncomp.shown import shown
@@ -132,7 +133,7 @@ class Grid:
         """One value per block -> one per column (or an array that broadcasts so)."""
         if self.group is None:
             return block_values
-        return np.repeat(block_values, self.group, axis=1)[:, :columns]
+        return spread(block_values, self.group, columns)
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise unless arrays of `shape` can be laid on this grid."""

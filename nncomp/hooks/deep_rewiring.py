@@ -7,6 +7,7 @@ import numpy as np
 
 from nncomp.fields import check_whole
 from nncomp.hooks.hook import Gradients, Hook
+from nncomp.hooks.regrowing import sparse_layers
 from nncomp.network import MLP
 from nncomp.shown import shown
 from nncomp.weights import Sparse
@@ -48,12 +49,9 @@ class DeepRewiring(Hook):
     by: DeepR
 
     def before_training(self, total: int, network: MLP) -> None:
-        self.sparse = {i: layer.weight for i, layer in enumerate(network.layers) if isinstance(layer.weight, Sparse)}
-        if not self.sparse:
-            raise ValueError("no layer is sparse: prune before, by chance if need be")
         rng = np.random.default_rng([self.by.seed, 0])
         self.signs = {}
-        for i, weight in self.sparse.items():
+        for i, weight in sparse_layers(network).items():
             w, drawn = weight.dense(), rng.choice(np.array([-1, 1], np.int8), weight.shape)
             self.signs[i] = np.where(w == 0, drawn, np.sign(w)).astype(np.int8)
 
@@ -86,10 +84,8 @@ class DeepRewiring(Hook):
 def _reborn(weight: Sparse, rng: np.random.Generator) -> Sparse:
     """The weights that are not 0, and in place of the others as many absent ones, at 0, all equally likely."""
     alive = weight.values != 0
-    places = living = weight.places[alive]
+    places = weight.places[alive]
     while places.size < weight.values.size:  # draw until all have found a free place: absent weights are many
         drawn = np.unique(rng.integers(weight.shape[0] * weight.shape[1], size=weight.values.size - places.size))
         places = np.union1d(places, drawn)
-    values = np.zeros(places.size, weight.dtype)
-    values[np.isin(places, living)] = weight.values[alive]
-    return Sparse.at(values, places, weight.shape)
+    return weight.moved(places)

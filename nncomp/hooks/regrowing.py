@@ -94,6 +94,14 @@ class SNFS(RigL):
         return Remembering(self)
 
 
+def sparse_layers(network: MLP) -> dict[int, Sparse]:
+    """The sparse weights by their layers' numbers; a ValueError if there are none."""
+    sparse = {i: layer.weight for i, layer in enumerate(network.layers) if isinstance(layer.weight, Sparse)}
+    if not sparse:
+        raise ValueError("no layer is sparse: prune before, by chance if need be")
+    return sparse
+
+
 @dataclass(eq=False)
 class Regrowing(Hook):
     """The hook that does it."""
@@ -101,8 +109,7 @@ class Regrowing(Hook):
     by: RigL
 
     def before_training(self, total: int, network: MLP) -> None:
-        if not any(isinstance(layer.weight, Sparse) for layer in network.layers):
-            raise ValueError("no layer is sparse: prune before, by chance if need be")
+        sparse_layers(network)
         self.end = self.by.until * total
 
     def rewire(self, t: int, network: MLP, gradients: Gradients) -> Mapping[int, Sparse]:
@@ -111,17 +118,9 @@ class Regrowing(Hook):
         moved = {}
         for i, (layer, growth) in enumerate(zip(network.layers, self.by.growth(t, network, gradients))):
             if isinstance(layer.weight, Sparse):
-                moved[i] = _moved(layer.weight, growth, self.by.moving(t, self.end))
+                weight = layer.weight
+                moved[i] = weight.moved(regrow(weight.values, weight.places, growth, self.by.moving(t, self.end)))
         return moved
-
-
-def _moved(weight: Sparse, growth: np.ndarray, fraction: float) -> Sparse:
-    """The weights that stay, and new ones at 0."""
-    before = weight.places
-    after = regrow(weight.values, before, growth, fraction)
-    values = np.zeros(after.size, weight.dtype)
-    values[np.isin(after, before)] = weight.values[np.isin(before, after)]
-    return Sparse.at(values, after, weight.shape)
 
 
 @dataclass(eq=False)

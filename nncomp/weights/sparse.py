@@ -163,6 +163,12 @@ class Sparse:
         dx = masked_input_grad(dy, self.taken, self.pattern) if need_dx else None
         return dx, (masked_weight_grad(saved, dy, self.pattern),)
 
+    def moved(self, places: np.ndarray) -> "Sparse":
+        """The values that stay where they are, and 0 at the places that are new; of as many, counted as `at` does."""
+        before, values = self.places, np.zeros(places.size, self.dtype)
+        values[np.isin(places, before)] = self.values[np.isin(before, places)]
+        return Sparse.at(values, places, self.shape)
+
     def masked(self, mask: np.ndarray) -> Self:
         check_mask(self.shape, mask)
         return self.from_dense(self.dense(), mask & self.mask)
