@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
@@ -18,6 +18,7 @@ strengths = st.sampled_from([0.0, 0.1, 0.7, 2.0])
 
 
 @given(seeds, strengths)
+@example(969448, 0.1)  # where differences of the problem mislead the optimizer
 @settings(max_examples=30)
 def test_soft_thresholds_solve_their_problem(seed: int, s: float) -> None:
     """In w = p - q with p, q >= 0 the penalty is smooth, and a general optimizer can find the minimum."""
@@ -27,7 +28,12 @@ def test_soft_thresholds_solve_their_problem(seed: int, s: float) -> None:
         p, q = pq[:4], pq[4:]
         return float(((p - q - v) ** 2).sum() / 2 + s * (p + q).sum())
 
-    found = minimize(problem, np.ones(8), bounds=[(0, None)] * 8, method="L-BFGS-B", options={"ftol": 1e-15})
+    def slope(pq: np.ndarray) -> np.ndarray:
+        off = pq[:4] - pq[4:] - v
+        return np.concatenate([off + s, s - off])
+
+    options = {"ftol": 1e-15, "gtol": 1e-10}
+    found = minimize(problem, np.ones(8), jac=slope, bounds=[(0, None)] * 8, method="L-BFGS-B", options=options)
     np.testing.assert_allclose(shrink_l1(v, s), found.x[:4] - found.x[4:], atol=1e-4)
 
 
