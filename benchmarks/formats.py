@@ -44,14 +44,8 @@ def uniform(bits: int, group: int) -> Through:
     return through
 
 
-def coded(format: f.BlockScaled | f.Codebook) -> Through:
+def coded(format: f.BlockScaled | f.Codebook | f.NVFP4) -> Through:
     return lambda W: format.decode(*format.encode(W))
-
-
-def nvfp4(W: np.ndarray) -> np.ndarray:
-    format = f.NVFP4()
-    t = format.tensor_scale(W)
-    return format.decode(*format.encode(W, t), t)
 
 
 def packed(format: f.GGUF) -> Through:
@@ -83,7 +77,7 @@ WAYS: dict[str, tuple[float, Through]] = {
     **{f"uniform, {b} bits by 64": (b + 0.5, uniform(b, 64)) for b in (2, 3, 4, 5, 6, 8)},
     **{name: (format.bits + 32 / 768, scaled(format)) for name, format in FLOATS.items()},
     **{name: (format.bits, coded(format)) for name, format in BLOCKS.items()},
-    "NVFP4": (4.5, nvfp4),
+    "NVFP4": (4.5, coded(f.nvfp4)),
     **{name: (format.bits, coded(format)) for name, format in TABLES.items()},
     **{name: (format.bits, packed(format)) for name, format in GGUFS.items()},
 }

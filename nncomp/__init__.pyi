@@ -30,6 +30,7 @@ from .files import FileError as FileError
 from .files import load as load
 from .files import save as save
 from .formats import Grid as Grid
+from .formats import PerColumn as PerColumn
 from .formats import PerGroup as PerGroup
 from .formats import PerRow as PerRow
 from .formats import PerTensor as PerTensor

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from nncomp.activations import Activation, Identity, ReLU
-from nncomp.formats import Grid, PerRow, nearest_even
+from nncomp.formats import Grid, PerRow, divide_round_add, nearest_even
 from nncomp.kernels.encode import TO_ALL, TO_ROW, Codes
 from nncomp.kernels.linear import Layer, int8_linear
 from nncomp.kernels.sparse_int8 import KeptCodes
@@ -48,7 +48,7 @@ def _codes(input: Any) -> Codes | None:
     if not isinstance(input, Grid | Dynamic):
         return None
     format = input.format
-    if format.bits > 8 or format.rounding is not nearest_even:
+    if format.bits > 8 or (format.rounding, format.arithmetic) != (nearest_even, divide_round_add):
         return None
     fixed = Codes(format.qmin, format.qmax, format.dtype)
     if isinstance(input, Grid):

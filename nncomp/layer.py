@@ -66,6 +66,8 @@ class Linear:
             raise ValueError(f"{self.activation!r} is no activation; give an instance such as ReLU()")
         if isinstance(self.input, Grid) and self.input.scale.shape != (1, 1):
             raise ValueError(f"an input grid has one scale, not {self.input.scale.shape}")
+        if isinstance(self.input, Grid) and not self.input.format.integer_zero:
+            raise ValueError("an input's zero point is a code: integer_zero=True")
 
     @property
     def params(self) -> tuple[np.ndarray, ...]:
@@ -88,7 +90,7 @@ class Linear:
     @property
     def integer(self) -> bool:
         """Whether the layer multiplies integers: an integer weight with an input grid."""
-        return isinstance(self.weight, Quantized) and self.input is not None
+        return isinstance(self.weight, Quantized) and self.weight.integer and self.input is not None
 
     @cached_property
     def prepared(self) -> Weight:
@@ -112,7 +114,7 @@ class Linear:
             q = grid.encode(x)
             z = (
                 self.weight.apply_codes(q, grid)
-                if isinstance(self.weight, Quantized)
+                if self.integer and isinstance(self.weight, Quantized)
                 else self.prepared.apply(grid.decode(q))
             )
         z += self.bias

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from nncomp.data import Split
+from nncomp.formats.names import name_of
 from nncomp.kernels.threads import on_threads
 from nncomp.layer import Linear
 from nncomp.losses import check_finite, squared_error
 from nncomp.network import MLP
-from nncomp.weights import Quantized, Sparse, Weight
+from nncomp.weights import Encoded, Quantized, Sparse, Weight
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,9 @@ def form(weight: Weight) -> str:
     >>> form(MLP.init([3, 2]).layers[0].weight)
     'dense float32'
     """
+    if isinstance(weight, Encoded):
+        return name_of(weight.format) or type(weight.format).__name__
     if isinstance(weight, Quantized):
-        layout = "dense" if isinstance(weight.codes, np.ndarray) else "sparse"
+        layout = "sparse" if isinstance(weight.codes, Sparse) else "dense"
         return f"{layout} {'' if weight.grid.format.signed else 'u'}int{weight.grid.format.bits}"
     return f"{type(weight).__name__.lower()} {weight.dtype}"

@@ -8,13 +8,18 @@ STEP = 1e-5
 
 
 def assert_gradient(
-    f: Callable[..., float], at: Sequence[np.ndarray], gradients: Sequence[np.ndarray], seed: int = 0
+    f: Callable[..., float],
+    at: Sequence[np.ndarray],
+    gradients: Sequence[np.ndarray],
+    seed: int = 0,
+    terms: float = 0.0,
 ) -> None:
     """Law 2: `|numeric - analytic| <= 1e-6 |g| |d|` along a random unit direction d through all arrays together.
 
     Every entry is measured in units of its own size (a zero in units of its array's largest), so that a scale of 1e-6
     and a weight of 10 both take a step that is small for them. What rounding of f itself can contribute, a few units in
-    the last place of f over twice the step, is added; it only matters where the gradient all but vanishes.
+    the last place of f over twice the step, is added; it only matters where the gradient all but vanishes. `terms`: the
+    size of what cancels within f, where that can be far larger than f.
     """
     assert all(a.dtype == np.float64 for a in at), "derivatives are taken in float64"
     assert [g.shape for g in gradients] == [a.shape for a in at]
@@ -30,5 +35,5 @@ def assert_gradient(
     numeric = (ahead - behind) / (2 * STEP)
     analytic = sum(float((g * d).sum()) for g, d in zip(gradients, direction))
     size = np.sqrt(sum(float(((u * g) ** 2).sum()) for u, g in zip(unit, gradients)))
-    rounding = 64 * np.finfo(np.float64).eps * (abs(ahead) + abs(behind)) / (2 * STEP)
+    rounding = 64 * np.finfo(np.float64).eps * (abs(ahead) + abs(behind) + terms) / (2 * STEP)
     assert abs(numeric - analytic) <= 1e-6 * size + rounding, (numeric, analytic, size)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from nncomp.data import Data, Split
 from nncomp.files import Checkpoint, FileError, from_bytes, to_bytes
+from nncomp.formats import mxfp4
 from nncomp.hooks import SNFS, ClipGradients, DeepR, Hook, MaxNorm, RigL, Surgery, TopKAST
 from nncomp.learning_rate import Cosine
 from nncomp.losses import cross_entropy
@@ -75,6 +76,8 @@ TRAININGS: dict[str, Any] = {
     "quantized": lambda hooks: MEANWHILE(quantized(), DATA, hooks),
     "gradual pruning": lambda hooks: Prune(0.6, schedule=cubic, interval=2, during=MEANWHILE)(NETWORK, DATA, hooks),
     "through quantization": lambda hooks: Quantize(during=MEANWHILE)(NETWORK, DATA, hooks),
+    "through blocks": lambda hooks: Quantize(mxfp4, inputs=None, during=MEANWHILE)(NETWORK, DATA, hooks),
+    "around blocks": lambda hooks: MEANWHILE(Quantize(mxfp4, inputs=None)(NETWORK, DATA), DATA, hooks),
     "distillation": lambda hooks: Distill(student=MLP.init([6, 4, 3]), during=MEANWHILE)(NETWORK, DATA, hooks),
     "patterns that change": lambda hooks: MEANWHILE(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),
     "patterns, the best of them": lambda hooks: PATIENT(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),

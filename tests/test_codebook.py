@@ -19,7 +19,7 @@ from nncomp.formats.codebook import (
     ternary,
 )  # fmt: skip
 from nncomp.formats.floats import float4_e2m1fn, float8_e4m3fn
-from nncomp.formats.nvfp4 import NVFP4
+from nncomp.formats.two_scales import NVFP4, nvfp4
 
 TABLES = {"nf4": nf4, "ternary": ternary, "binary": binary, "powers": Codebook(powers_of_two(4), size=5),
           "additive": Codebook(additive_powers_of_two(5), size=3, up=True)}  # fmt: skip
@@ -62,9 +62,10 @@ def test_nvfp4_is_the_nearest_under_both_scales(seed: int, reciprocal: bool) -> 
     x = np.random.default_rng(seed).standard_normal((2, 32)).astype(np.float32)
     format = NVFP4(reciprocal=reciprocal)
     t = format.tensor_scale(x)
-    codes, scales = format.encode(x, t)
+    codes, scales, again = format.encode(x)
+    np.testing.assert_array_equal(t, again)
     assert scales.max() == float8_e4m3fn.top, "the largest block uses the largest scale"
-    s = np.repeat(float8_e4m3fn.decode(scales).astype(float) * float(t), 16, axis=1)
+    s = np.repeat(float8_e4m3fn.decode(scales).astype(float) * float(t[0]), 16, axis=1)
     numbers = np.unique(float4_e2m1fn.values.astype(float))
     nearest = np.abs(x[..., None] / s[..., None] - numbers).min(axis=-1)
     assert (np.abs(x / s - float4_e2m1fn.decode(codes)) <= nearest + 4e-6).all()
@@ -78,11 +79,14 @@ def test_nvfp4_is_the_nearest_under_both_scales(seed: int, reciprocal: bool) -> 
         (lambda: Codebook((0.0, 1.0), 0), "at least one value, not 0"),
         (lambda: nf4.encode(np.array([[np.inf]])), "finite floats"),
         (lambda: ternary.decode(np.array([[3]], np.uint8), np.ones((1, 1), np.float32)), "code 3 of a table of 3"),
-        (lambda: nf4.decode(np.zeros((1, 65), np.uint8), np.ones((1, 1), np.float32)), "do not fit sizes .1, 1."),
+        (
+            lambda: nf4.decode(np.zeros((1, 65), np.uint8), np.ones((1, 1), np.float32)),
+            "do not fit sizes float32 .1, 1.",
+        ),
         (lambda: additive_powers_of_two(4), "3 bits beside the sign are no multiple of k = 2"),
-        (lambda: NVFP4().encode(np.ones((1, 17), np.float32), np.float32(1)), "whole blocks of 16, t positive"),
-        (lambda: NVFP4().encode(np.ones((1, 16), np.float32), np.float32(0)), "whole blocks of 16, t positive"),
-        (lambda: NVFP4().decode(np.ones((1, 16), np.uint8), np.ones((1, 2), np.uint8), np.float32(1)), "do not fit"),
+        (lambda: nvfp4.encode(np.full((1, 17), np.nan, np.float32)), "finite floats"),
+        (lambda: nvfp4.encode(np.ones((1, 16), np.float32), np.zeros(1, np.float32)), "one positive float32 of shape"),
+        (lambda: nvfp4.decode(np.ones((1, 16), np.uint8), np.ones((1, 2), np.uint8), np.ones(1)), "do not fit"),
         (lambda: NVFP4(least=0.0), "scales from above 0 to 448, not 16 and 0.0"),
     ],
 )

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.formats import dialects
+from nncomp.formats import Grid, dialects
 from nncomp.formats.dialects import Dialect
-from nncomp.formats.uniform import Grid
 from tests.test_grid import half_away, half_even
 
 ALL = {name: value for name, value in vars(dialects).items() if isinstance(value, Dialect)}
@@ -22,13 +21,14 @@ def test_by_fractions(name: str, seed: int) -> None:
     """What is rounded to float32 on the way is a float32; all else is exact."""
     dialect, rng = ALL[name], np.random.default_rng(seed)
     x, scale, z = (rng.integers(-40, 40, 6) / np.float32(2)).astype(np.float32), np.float32(rng.choice([1, 0.7])), 3
-    to_integer = half_even if dialect.rounding(np.array(2.5)) == 2 else half_away
+    to_integer = half_even if dialect.weights.rounding(np.array(2.5)) == 2 else half_away
+    order = dialect.weights.arithmetic.__name__
     for v, q in zip(x, dialect.encode(x, scale, z, -16, 15)):
         inverse = np.float32(1) / scale
-        quotient = Fraction(float(v * inverse if dialect.reciprocal else v / scale))
-        if dialect.zero == "after":
+        quotient = Fraction(float(v * inverse if not order.startswith("divide") else v / scale))
+        if order.endswith("round_add"):
             exact = to_integer(quotient) + z
-        elif dialect.zero == "before":
+        elif not order.startswith("fused"):
             exact = to_integer(Fraction(float(np.float32(float(quotient)) + np.float32(z))))
         else:  # the sum of the exact product is rounded once
             exact = to_integer(Fraction(float(np.float32(float(Fraction(float(v)) * Fraction(float(inverse)) + z)))))
@@ -44,10 +44,8 @@ def test_the_default_is_the_grid_itself() -> None:
 
 
 def test_bad_arguments() -> None:
-    with pytest.raises(ValueError, match="after, before or fused, not 'never'"):
-        Dialect(zero="never")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="fused with a product"):
-        Dialect(zero="fused")
+    with pytest.raises(ValueError, match="fused in float32, not in float64"):
+        Grid(dialects.torch_per_tensor.weights, np.ones((1, 1))).encode(np.ones((1, 1)))
     with pytest.raises(ValueError, match="float32 without NaN is encoded, not float64"):
         dialects.onnx.encode(np.ones(1), np.ones(1), 0, -128, 127)
     with pytest.raises(ValueError, match="float32 without NaN"):

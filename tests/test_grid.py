@@ -1,6 +1,7 @@
 """The uniform grid: codes against arithmetic in Python integers, ranges and scales against their definitions."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,10 +12,12 @@ from hypothesis.extra.numpy import arrays
 
 from nncomp.formats import (
     Grid,
+    PerColumn,
     PerGroup,
     PerRow,
     PerTensor,
     Uniform,
+    divide_add_round,
     half_range,
     largest_code,
     lowest_code,
@@ -120,7 +123,7 @@ def test_scaling_by_a_power_of_two_leaves_codes(w: np.ndarray, format: Uniform, 
     ],
 )
 def test_scale_rules(format: Uniform, low: float, high: float, scale: float, zero: int) -> None:
-    grid = format.grid(np.array([[float(low)]]), np.array([[float(high)]]))
+    grid = Grid.covering(format, np.array([[float(low)]]), np.array([[float(high)]]))
     assert grid.scale[0, 0] == pytest.approx(scale, rel=1e-15) and grid.zeros[0, 0] == zero
 
 
@@ -142,6 +145,29 @@ def test_rounding_modes_differ_only_at_ties(x: np.ndarray) -> None:
     x = np.concatenate([x, np.trunc(x) + np.float32(0.5), np.nextafter(np.float32(0.5), np.float32([[0, 1]]))], axis=1)
     for v, even, away in zip(x.flat, nearest_even(x).flat, nearest_away(x).flat):
         assert int(even) == half_even(Fraction(float(v))) and int(away) == half_away(Fraction(float(v)))
+
+
+FLOAT_ZERO = Uniform(symmetric=False, integer_zero=False, arithmetic=divide_add_round)
+
+
+@given(matrices(np.float64), st.integers(1, 8), st.booleans(), granularities)
+def test_a_zero_point_that_is_no_code_spends_no_code_outside_the_range(w, bits, signed, per) -> None:  # type: ignore[no-untyped-def]
+    """The ends of the range are codes, and 0 need not be in it; everything is within half a step."""
+    w = w + 3 * np.abs(w).max()  # far from 0
+    codes, grid = round_to_nearest(w, replace(FLOAT_ZERO, bits=bits, signed=signed), per)
+    low, high = (grid.spread(v, w.shape[1]) for v in minmax(w, per))
+    step = grid.spread(grid.scale, w.shape[1])
+    np.testing.assert_allclose(step, np.where(low == high, 1, (high - low) / (2**bits - 1)), rtol=1e-12)
+    assert (np.abs(grid.decode(codes) - w) <= step * (0.5 + 1e-6)).all()
+    assert ((codes == grid.format.qmin) | (w > low)).all() and (
+        (codes == grid.format.qmax) | (w < high) | (low == high)
+    ).all()
+
+
+def test_columns_have_scales_of_their_own() -> None:
+    W = np.array([[1.0, -300.0], [-2.0, 5.0]])
+    codes, grid = round_to_nearest(W, Uniform(4), PerColumn())
+    assert grid.scale.tolist() == [[2 / 7, 300 / 7]] and codes.tolist() == [[4, -7], [-7, 0]]
 
 
 def test_inside_is_false_beyond_either_end() -> None:
@@ -208,14 +234,23 @@ def test_sqnr_of_a_full_scale_sine_is_the_textbook_6_02_decibels_a_bit() -> None
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Uniform(bits=1), "2 to 16 bits, not 1"),
-        (lambda: Uniform(bits=17), "2 to 16 bits, not 17"),
+        (lambda: Uniform(bits=0), "1 to 16 bits, not 0"),
+        (lambda: Uniform(bits=1), "1 bit has two codes and no middle"),
+        (lambda: Uniform(bits=1, symmetric=False, narrow=True), "1 bit has two codes"),
+        (lambda: Uniform(integer_zero=False), "is fitted .symmetric=False., and added before rounding"),
+        (lambda: Uniform(symmetric=False, integer_zero=False), "added before rounding"),
+        (lambda: Grid(FLOAT_ZERO, np.ones((1, 1)), np.full((1, 1), np.inf)), "zero points are finite, not inf"),
+        (lambda: Grid(FLOAT_ZERO, np.ones((1, 1)), np.ones((1, 1), np.float32)), "zero points are float64 of"),
+        (lambda: Uniform(bits=17), "1 to 16 bits, not 17"),
         (lambda: PerGroup(0), "at least one, not 0"),
         (lambda: Percentile(101), "between 50 and 100, not 101"),
         (lambda: Grid(Uniform(), np.zeros((1, 1))), "positive and finite, not 0.0"),
         (lambda: Grid(Uniform(), -np.ones((1, 1))), "positive and finite, not -1.0"),
         (lambda: Grid(Uniform(), np.full((1, 1), np.nan)), "positive and finite, not nan"),
-        (lambda: Uniform(scale_rule=lambda low, high: low).grid(np.zeros((1, 1)), np.ones((1, 1))), "not -0.0078125"),
+        (
+            lambda: Grid.covering(Uniform(scale_rule=lambda low, high: low), np.zeros((1, 1)), np.ones((1, 1))),
+            "not -0.0078125",
+        ),
         (lambda: Grid(Uniform(), np.ones(3)), r"two dimensions, not float64 of shape \(3,\)"),
         (lambda: Grid(Uniform(), np.ones((1, 1, 1))), r"two dimensions, not float64 of shape \(1, 1, 1\)"),
         (lambda: Grid(Uniform(), np.ones((1, 2))), r"\(1, 2\) need the number of columns in a group"),

@@ -13,7 +13,7 @@ from nncomp.files.container import LARGEST_HEADER, pack
 from nncomp.network import MLP
 from tests.strategies.hostile import container, good_networks, parts, with_layout, with_tree
 
-DENSE, SPARSE, GROUPED, CODES, FAKE, MASKED = good_networks()
+DENSE, SPARSE, GROUPED, CODES, FAKE, MASKED, MX, NV, GGUF = good_networks()
 GOOD = to_bytes(DENSE)
 W = "layers.0.weight.w"
 
@@ -36,6 +36,10 @@ def weight(network: MLP, **changes: Any) -> bytes:
 
 def grid(**changes: Any) -> bytes:
     return with_tree(lambda told: told["network"]["layers"][0]["weight"]["grid"].update(changes), CODES)
+
+
+def codes(**changes: Any) -> bytes:
+    return with_tree(lambda told: told["network"]["layers"][0]["weight"]["codes"].update(changes), GROUPED)
 
 
 def format(**changes: Any) -> bytes:
@@ -123,7 +127,7 @@ HOSTILE = {
     "no layers": (with_tree(lambda t: t["network"].update(layers=[]), DENSE), "at least one layer"),
     "a list for a layer": (with_tree(lambda t: t["network"].update(layers=[[]]), DENSE), "layers.0 is Linear, not"),
     "a number for layers": (with_tree(lambda t: t["network"].update(layers=3), DENSE), "a list, each item Linear"),
-    "an unknown form": (weight(DENSE, **{"is": "Eval"}), "one of Dense, Sparse, Quantized, Latent, Nested, not"),
+    "an unknown form": (weight(DENSE, **{"is": "Eval"}), "one of Dense, Sparse, Quantized, Encoded, Latent, "),
     "an activation for a weight": (layer(DENSE, weight={"is": "ReLU"}), "layers.0.weight is one of Dense"),
     "a function for a weight": (layer(DENSE, weight={"function": "minmax"}), "layers.0.weight is one of Dense"),
     "an unknown field": (layer(DENSE, secret=1), "a Linear has no 'secret'"),
@@ -135,8 +139,8 @@ HOSTILE = {
     "a word for a slope": (layer(DENSE, activation={"is": "LeakyReLU", "slope": "up"}), "slope is a number, not 'up'"),
     "truth for a slope": (layer(DENSE, activation={"is": "LeakyReLU", "slope": True}), "slope is a number, not True"),
     "half a bit": (format(bits=7.5), "bits is a whole number, not 7.5"),
-    "65 bits": (format(bits=65), "2 to 16 bits, not 65"),
-    "an unknown rounding": (format(rounding={"function": "eval"}), "one of nearest_even, nearest_away"),
+    "65 bits": (format(bits=65), "1 to 16 bits, not 65"),
+    "an unknown rounding": (format(rounding={"function": "eval"}), "one of nearest_even, nearest_away, half_up"),
     "a scale rule for a rounding": (format(rounding={"function": "half_range"}), "one of nearest_even"),
     "half a group": (grid(group=1.5), "group is a whole number or nothing, not 1.5"),
     "a group for whole rows": (grid(group=2), "does not fit scales"),
@@ -159,7 +163,29 @@ HOSTILE = {
     "a scale of 0": (array(CODES, f"{S}.grid.scale", [[1], [0], [1]]), "positive and finite"),
     "a negative scale": (array(CODES, f"{S}.grid.scale", [[1], [-1], [1]]), "positive and finite"),
     "scales for other rows": (array(CODES, f"{S}.grid.scale", [[1], [1]]), "zero points are int8 of the scales' shape"),
-    "codes outside the format": (array(GROUPED, f"{S}.codes", np.full((3, 4), 100)), "100 leave Uniform"),
+    "codes outside the format": (array(GROUPED, f"{S}.codes.stream", 6 * [0x88]), "from -8 to -8 leave Uniform"),
+    "packed codes too short": (array(GROUPED, f"{S}.codes.stream", [0]), "12 codes of 4 bits|are 6 bytes"),
+    "packed codes without end": (codes(shape=[2**40, 2**40]), "codes of 4 bits are 6044629"),
+    "packed codes of no bits": (codes(bits=0), "1 to 16 bits, not 0"),
+    "packed codes of one side": (codes(shape=[12]), "a weight is a matrix"),
+    "packed codes of half a side": (codes(shape=[1.5, 8]), "a whole number, not 1.5"),
+    "packed codes of other bits": (codes(bits=3, shape=[4, 4]), "."),
+    "blocks without scales": (weight(MX, parts=[]), "stored in 2 arrays, not in 0"),
+    "an unknown format": (weight(MX, format={"format": "mxfp5"}), "weight.format is one of "),
+    "a function for a format": (weight(MX, format={"function": "floor_scale"}), "weight.format is one of "),
+    "a format of its own, halved": (weight(MX, format={"is": "BlockScaled"}), "a BlockScaled needs element"),
+    "a block of nothing": (
+        weight(MX, format={"is": "BlockScaled", "element": {"format": "float4_e2m1fn"}, "size": 0}),
+        "at least one value",
+    ),
+    "scales for other rows of blocks": (array(MX, f"{S}.parts.1", [[1], [1]]), "do not fit uint8 .2, 1."),
+    "a block scale that is NaN": (array(MX, f"{S}.parts.1", [[1], [255], [1]]), "is NaN or infinite"),
+    "blocks in floats of 16 bits": (weight(MX, float_bits=16), "32 or 64 bits, not 16"),
+    "blocks without end": (weight(MX, shape=[2**40, 2**40]), "codes of 4 bits are 6044629"),
+    "a tensor scale of infinity": (array(NV, f"{S}.parts.2", [np.inf]), "is NaN or infinite"),
+    "two tensor scales": (array(NV, f"{S}.parts.2", [1, 1]), "do not fit"),
+    "half a block of bytes": (array(GGUF, f"{S}.parts.0", np.zeros((3, 17))), "whole blocks of 18 bytes"),
+    "a block of bytes too many": (array(GGUF, f"{S}.parts.0", np.zeros((3, 36))), "are no matrix of shape"),
     "an input grid per row": (array(GROUPED, "layers.0.input.scale", [[1], [1], [1]]), "."),
     "a mask of another shape": (array(MASKED, f"{S}.transform.mask", np.ones((2, 2), bool)), r"shape \(3, 4\)"),
 }  # fmt: skip

@@ -45,8 +45,8 @@ def grid(format: Uniform, per: Any = None) -> Grid:
         pytest.param(Quantized.encoded(Dense(W), grid(Uniform())), 10 + 2 * 4, 40, 10, id="codes"),
         pytest.param(Quantized.encoded(Dense(W), grid(Uniform(), PerTensor())), 10 + 4, 40, 10, id="one scale"),
         pytest.param(Quantized.encoded(Dense(W), grid(ASYMMETRIC)), 10 + 2 * (4 + 1), 40, 10, id="zero points"),
-        # Groups of 2 of 5 columns: 3 scales a row. Codes of 4 bits take a byte, of 16 bits two, in memory and file.
-        pytest.param(Quantized.encoded(Dense(W), grid(Uniform(4), PerGroup(2))), 10 + 6 * 4, 40, 10, id="groups"),
+        # Groups of 2 of 5 columns: 3 scales a row. Codes of 4 bits take half a byte, of 16 bits two.
+        pytest.param(Quantized.encoded(Dense(W), grid(Uniform(4), PerGroup(2))), 5 + 6 * 4, 40, 10, id="groups"),
         pytest.param(Quantized.encoded(Dense(W), grid(Uniform(16))), 10 * 2 + 2 * 4, 40, 10, id="16 bits"),
         pytest.param(Quantized.encoded(SPARSE, grid(Uniform())), 4 + 7 + 2 * 4, 16 + LISTS, 4, id="sparse codes"),
         pytest.param(

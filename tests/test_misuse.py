@@ -53,7 +53,7 @@ CASES = {
     ),
     "a norm with NaN": (lambda: nc.BatchNorm(ones(1), ones(1), ones(1), ones(1) * np.nan), "finite vectors"),
     "a class for an activation": (lambda: nc.MLP.init([2, 2, 2], nc.ReLU), "give an instance such as ReLU"),  # type: ignore[arg-type]
-    "half a bit": (lambda: nc.Uniform(bits=7.5), "2 to 16 bits, not 7.5"),  # type: ignore[arg-type]
+    "half a bit": (lambda: nc.Uniform(bits=7.5), "1 to 16 bits, not 7.5"),  # type: ignore[arg-type]
     "latent arrays of others": (
         lambda: nc.Latent(nc.Masked(np.ones((1, 2), bool)), (ones(1),), ones(1, 2)),
         "has arrays of shapes .., not",
@@ -63,7 +63,7 @@ CASES = {
         lambda: nc.Grid(nc.Uniform(bits=4), ones(1, 1), np.full((1, 1), 100, np.int8)),
         "not 100 to 100",
     ),
-    "a range upside down": (lambda: nc.Uniform().grid(ones(1, 1) * 5, -ones(1, 1) * 5), "from low to high, not from 5"),
+    "a range upside down": (lambda: nc.Uniform().fit(ones(1, 1) * 5, -ones(1, 1) * 5), "from low to high, not from 5"),
     "gradients that overflowed": (
         lambda: nc.ClipGradients(1.0).after_backward(3, NETWORK, [(ones(1) * np.inf,)]),
         "update 3 hold NaN or infinity",

@@ -17,7 +17,7 @@ from nncomp.quantize import Dynamic
 from nncomp.weights import Dense, Quantized, Sparse
 from tests.gradients import assert_gradient
 from tests.strategies.networks import layers, networks
-from tests.strategies.weights import seeds
+from tests.strategies.weights import plain_codes, seeds
 
 AT_A_BEND = Grid(Uniform(bits=2, signed=False, symmetric=False), np.array([[0.08594503]]), np.array([[2]], np.uint8))
 
@@ -30,7 +30,7 @@ def tame(layer: Linear) -> Linear:
         # Mantissas from 1.25 to 1.75: at 1 the parameter's curve has a bend, which a central difference sees.
         scale = np.ldexp(half + 0.75, power - 1)
         weight = replace(weight, grid=replace(weight.grid, scale=scale))
-    else:
+    elif weight.params:
         weight = weight.with_params((weight.params[0] / largest, *weight.params[1:]))
     return replace(layer, activation=Tanh(), weight=weight, norm=replace(layer.norm, eps=1.0) if layer.norm else None)
 
@@ -82,7 +82,7 @@ def plain_integer_layer(layer: Linear, x: np.ndarray) -> np.ndarray:
     assert isinstance(weight, Quantized)
     q = np.clip(np.rint(x / grid.scale) + grid.zeros, grid.format.qmin, grid.format.qmax).astype(np.int64)
     kept = weight.codes.mask if isinstance(weight.codes, Sparse) else True
-    codes = weight.codes.dense() if isinstance(weight.codes, Sparse) else weight.codes
+    codes = plain_codes(weight)
     group = weight.grid.group or weight.shape[1]
     y = np.zeros((len(x), weight.shape[0]), x.dtype)
     for block, start in enumerate(range(0, weight.shape[1], group)):
@@ -102,7 +102,9 @@ def integer_networks(draw: st.DrawFn) -> MLP:
         network = network.with_layers(
             lambda layer: replace(
                 layer,
-                weight=layer.weight if isinstance(layer.weight, Quantized) else quantized(layer.weight),
+                weight=layer.weight
+                if isinstance(layer.weight, Quantized) and layer.weight.integer
+                else quantized(layer.weight.prepared()),
                 input=layer.input or Dynamic(Uniform(signed=False, symmetric=False)),
             )
         )

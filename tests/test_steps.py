@@ -54,6 +54,7 @@ from nncomp.scoring import scores_of
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Rewind, Shrink, compress, stages
 from nncomp.transforms import FakeQuantize
 from nncomp.weights import Latent, Quantized, Sparse, Weight
+from tests.strategies.weights import plain_codes
 
 
 def blobs(n: int, seed: int) -> Split:
@@ -82,7 +83,7 @@ def kept(network: MLP) -> int:
 
 def codes_of(weight: Weight) -> np.ndarray:
     assert isinstance(weight, Quantized)
-    return weight.codes.dense() if isinstance(weight.codes, Sparse) else weight.codes
+    return plain_codes(weight)
 
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.9, 1.0])
@@ -491,7 +492,7 @@ def test_the_repr_of_a_recipe_reproduces_it() -> None:
         (lambda: Shrink(2), "between 0 and 1, not 2"),
         (lambda: Shrink(samples=0), "samples is a whole number of at least 1, not 0"),
         (lambda: Quantize(samples=0), "samples is a whole number of at least 1, not 0"),
-        (lambda: Quantize(weights=8), "weights is a Uniform, not 8"),  # type: ignore[arg-type]
+        (lambda: Quantize(weights=8), "weights is a Uniform or Format, not 8"),  # type: ignore[arg-type]
         (lambda: Quantize(per="row"), "per is a .*PerRow.*, not 'row'"),  # type: ignore[arg-type]
         (lambda: Quantize(inputs=minmax), "inputs is a .*Dynamic.*, not <function minmax"),  # type: ignore[arg-type]
         (lambda: FineTune(optimizer=0.1), "optimizer is an SGD or Adam, not 0.1"),  # type: ignore[arg-type]

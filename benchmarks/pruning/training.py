@@ -28,7 +28,7 @@ TIMES = (28.0, 66.0, 100.0)
 METHODS = [*BY_BUDGET, *BY_PRICE]
 
 
-def measure(data: Data, method: str, dial: float, seed: int, longer: int) -> dict[str, Any]:
+def measure(data: Data, method: str, dial: float, seed: int, longer: float) -> dict[str, Any]:
     """The test error of one network, the weights it keeps, and those of them that an output depends on an input by.
 
     `first`: the error after the first step, which of a ticket is the dense network it came from.
@@ -63,6 +63,11 @@ def lines(results: Iterable[dict[str, Any]]) -> list[str]:
 KEYS = ("on", "method", "dial", "longer")
 
 
+def number(text: str) -> float:
+    """Whole numbers as such: they are part of the key of a result."""
+    return int(text) if text.isdigit() else float(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train what is missing, print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pruning training", description=__doc__.splitlines()[0])
@@ -70,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, metavar="METHOD")
     parser.add_argument("--dials", nargs="+", type=float, help="times fewer weights, or strengths; else each method's")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--longer", type=int, default=1, help="train so many times as long")
+    parser.add_argument("--longer", type=number, default=1, help="train so many times as long; or 0.25")
     parser.add_argument("--data", help="folder of the IDX files; NNCOMP_DATA if not given")
     parser.add_argument("--out", default="benchmarks/results/pruning-training.jsonl", help="file of the results")
     options = parser.parse_args(arguments)

@@ -27,15 +27,15 @@ class Setting(NamedTuple):
     start: MLP
     data: Data
     seed: int
-    longer: int
+    longer: float
 
     def training(self, epochs: int, optimizer: Optimizer = SGD(0.2, weight_decay=5e-5)) -> FineTune:
-        many = epochs * self.longer
+        many = max(1, round(epochs * self.longer))
         return FineTune(many, optimizer=optimizer, schedule=Cosine(), dropout=(0.1, 0.0, 0.0), seed=self.seed)
 
     @property
     def dense(self) -> FineTune:
-        """Until a network has learned; never longer."""
+        """Until a network has learned; always of one length."""
         return replace(self.training(20, Adam(2e-3)), epochs=20)
 
 

@@ -62,7 +62,7 @@ def _zero_points(format: Uniform) -> tuple[int, ...]:
 def _fitted(format: Uniform, dtype: type) -> Iterator[Grid]:
     """What ranges make of a format: one of nothing but zeros, of one sign, far from 0, of both signs."""
     for low, high in ((0.0, 0.0), (0.0, 2.55), (-1e-30, 0.0), (100.0, 101.0), (-0.7, 1.3)):
-        yield format.grid(np.array([[low]], dtype), np.array([[high]], dtype))
+        yield Grid.covering(format, np.array([[low]], dtype), np.array([[high]], dtype))
 
 
 def _steps(grid: Grid) -> np.ndarray:

@@ -1,35 +1,48 @@
 """The grammar of a network file: which classes and functions may stand at which field.
 
 Numbers, arrays and lists are told by the fields' own annotations; here stands what these leave open, a protocol or a
-function. A new form joins by its name at one line, and by one more with its own fields.
+function. A new form joins by its name at one line, and by one more with its own fields. Formats stand by their names.
 """
 
-from collections.abc import Callable
+from typing import Any
 
 from nncomp import activations, formats, norm, quantize, transforms, weights
+from nncomp.formats.names import NAMES, name_of
 from nncomp.layer import Linear
 from nncomp.network import MLP
 
 UNIFORM = (formats.Uniform,)
 PER_INPUT = (formats.PerTensor, formats.PerRow)
-PER_WEIGHT = (*PER_INPUT, formats.PerGroup)
+PER_WEIGHT = (*PER_INPUT, formats.PerColumn, formats.PerGroup)
 RANGES = (quantize.minmax, quantize.Percentile)
 ACTIVATIONS = (
     activations.Identity, activations.ReLU, activations.LeakyReLU, activations.Tanh, activations.Sigmoid,
     activations.SiLU, activations.GELU, activations.GELUTanh, activations.Softmax, activations.LogSoftmax,
 )  # fmt: skip
 
-CHOICES: dict[str, tuple[Callable, ...]] = {
+FORMAT = (*NAMES.values(), formats.BlockScaled, formats.Codebook, formats.NVFP4, formats.FixedPoint)
+FLOATS = tuple(value for value in NAMES.values() if isinstance(value, formats.Float))
+ROUNDINGS = (formats.nearest_even, formats.nearest_away, formats.half_up)
+
+CHOICES: dict[str, tuple[Any, ...]] = {
     "network": (MLP,),
     "MLP.layers": (Linear,),
-    "Linear.weight": (weights.Dense, weights.Sparse, weights.Quantized, weights.Latent, weights.Nested),
+    "Linear.weight": (
+        weights.Dense,
+        weights.Sparse,
+        weights.Quantized,
+        weights.Encoded,
+        weights.Latent,
+        weights.Nested,
+    ),
     "Linear.activation": ACTIVATIONS,
     "Linear.norm": (norm.BatchNorm,),
     "Linear.input": (formats.Grid, quantize.Dynamic),
-    "Quantized.codes": (weights.Sparse,),
+    "Quantized.codes": (weights.Sparse, weights.PackedCodes),
     "Quantized.grid": (formats.Grid,),
     "Latent.transform": (
         transforms.FakeQuantize,
+        transforms.Rounded,
         transforms.Masked,
         transforms.SoftThreshold,
         transforms.Powerpropagation,
@@ -47,11 +60,34 @@ CHOICES: dict[str, tuple[Callable, ...]] = {
     "Dynamic.per": PER_INPUT,
     "Dynamic.ranges": RANGES,
     "Grid.format": UNIFORM,
-    "Uniform.rounding": (formats.nearest_even, formats.nearest_away),
+    "Uniform.rounding": ROUNDINGS,
+    "Uniform.arithmetic": (
+        formats.divide_round_add,
+        formats.multiply_round_add,
+        formats.divide_add_round,
+        formats.multiply_add_round,
+        formats.fused_add_round,
+    ),
     "Uniform.scale_rule": (formats.largest_code, formats.half_range, formats.lowest_code),
+    "Encoded.format": FORMAT,
+    "Rounded.format": FORMAT,
+    "BlockScaled.element": (*FLOATS, formats.FixedPoint),
+    "BlockScaled.scale_rule": (
+        formats.floor_scale,
+        formats.ceil_scale,
+        formats.ratio_ceil_scale,
+        formats.even_scale,
+    ),
+    "FixedPoint.overflow": (formats.saturate, formats.wrap),
+    "FixedPoint.rounding": ROUNDINGS,
 }
 
 
-def choices(place: str) -> dict[str, Callable]:
-    """The classes and functions that may stand at `place`, written `Class.field`, by their names."""
-    return {choice.__name__: choice for choice in CHOICES.get(place, ())}
+def choices(place: str) -> dict[str, Any]:
+    """The classes, functions and formats that may stand at `place`, written `Class.field`, by their names."""
+    return {word(choice): choice for choice in CHOICES.get(place, ())}
+
+
+def word(choice: Any) -> str:
+    """A class's or function's name, or that of a format."""
+    return choice.__name__ if hasattr(choice, "__name__") else str(name_of(choice))

@@ -2,8 +2,9 @@
 
 Every part of a network is a frozen dataclass, so its fields are the tree: `{"is": class name, field: value, ...}`,
 those at their defaults left out (to change a default is to change the version), an array as `{"array": its name in the
-file}`, a function as `{"function": its name}`, a tuple as a list. What may stand where is told by the fields'
-annotations and by `kinds`; whatever else a file says is refused, and every class checks its own values.
+file}`, a function as `{"function": its name}`, a format that has a name as `{"format": it}`, a tuple as a list. What
+may stand where is told by the fields' annotations and by `kinds`; whatever else a file says is refused, and every class
+checks its own values.
 """
 
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -13,6 +14,7 @@ import numpy as np
 
 from nncomp.fields import alternatives, annotations, brief, expected, items, plain
 from nncomp.files.kinds import choices
+from nncomp.formats import Format
 from nncomp.network import MLP
 
 
@@ -28,6 +30,8 @@ def to_tree(part: Any, arrays: dict[str, np.ndarray], place: str = "network", pa
     if isinstance(part, tuple):
         return [to_tree(item, arrays, place, f"{path}.{i}") for i, item in enumerate(part)]
     words, name = choices(place), type(part).__name__
+    if isinstance(part, Format) and (named := next((n for n, f in words.items() if f == part), None)):
+        return {"format": named}
     if is_dataclass(part) and words.get(name) is type(part):
         told = ((f.name, getattr(part, f.name)) for f in fields(part) if not _is_default(f, getattr(part, f.name)))
         tree = {f: to_tree(value, arrays, f"{name}.{f}", f"{path}.{f}".lstrip(".")) for f, value in told}
@@ -60,8 +64,11 @@ def _value(tree: Any, hint: Any, arrays: dict[str, np.ndarray], place: str, path
             if name not in arrays:
                 raise ValueError(f"{path}: the array {brief(name)} is not there, or is somebody else's")
             return arrays.pop(name)
-        case {"function": str(name), **others} if not others and not isinstance(words.get(name, int), type):
-            return words[name]
+        case {"function": str(name), **others} if not others and callable(word := words.get(name)):
+            if not isinstance(word, type):
+                return word
+        case {"format": str(name), **others} if not others and isinstance(word := words.get(name), Format):
+            return word
         case {"is": str(name), **told} if is_dataclass(words.get(name)):
             return _part(words[name], {str(field): value for field, value in told.items()}, arrays, path)
         case dict() | list():

@@ -7,6 +7,7 @@ import numpy as np
 
 from nncomp.formats.fixed_point import FixedPoint
 from nncomp.formats.floats import Float, float4_e2m1fn, float6_e2m3fn, float6_e3m2fn, float8_e4m3fn, float8_e5m2
+from nncomp.formats.format import Format
 from nncomp.formats.granularity import block_sizes, spread
 from nncomp.shown import shown
 
@@ -64,7 +65,7 @@ def _ceil_log2(v: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, repr=False)
-class BlockScaled:
+class BlockScaled(Format):
     """Codes of `element`, and for every `size` neighbours in a row a scale `2^(s - 127)`, s in uint8 (E8M0).
 
     `scale_rule(amax, element)` gives the exponent from the largest |x| of a block; it is limited to what E8M0 holds. A
@@ -79,6 +80,8 @@ class BlockScaled:
     size: int = 32
     scale_rule: Callable[[np.ndarray, Element], np.ndarray] = floor_scale
 
+    beside = 1
+
     __repr__ = shown
 
     def __post_init__(self) -> None:
@@ -89,6 +92,16 @@ class BlockScaled:
     def bits(self) -> float:
         """Of a weight, its share of the scale included."""
         return self.element.bits + 8 / self.size
+
+    @property
+    def code_bits(self) -> int:
+        """Of an element."""
+        return self.element.bits
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the codes."""
+        return self.element.dtype
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Codes (rows, columns), and scales (rows, blocks) in uint8."""

@@ -6,12 +6,13 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtri
 
+from nncomp.formats.format import Format
 from nncomp.formats.granularity import block_sizes, spread
 from nncomp.shown import shown
 
 
 @dataclass(frozen=True, repr=False)
-class Codebook:
+class Codebook(Format):
     """`x = values[q] a`: q the index of the nearest of `values`, which rise; a = max |x| of each `size` neighbours.
 
     Halfway between two, the lower one, or the higher with `up`. Blocks run along rows, the last one may be shorter; a
@@ -25,6 +26,8 @@ class Codebook:
     values: tuple[float, ...]
     size: int = 64
     up: bool = False
+
+    beside = 1
 
     __repr__ = shown
 
@@ -48,7 +51,19 @@ class Codebook:
     @property
     def bits(self) -> float:
         """Of a weight, its share of a float32 size included; a table that is the format's own is stored nowhere."""
-        return int(np.ceil(np.log2(len(self.values)))) + 32 / self.size
+        return self.code_bits + 32 / self.size
+
+    @property
+    def code_bits(self) -> int:
+        """As many as tell its values apart."""
+        return int(np.ceil(np.log2(len(self.values))))
+
+    @property
+    def zero_code(self) -> int:
+        """The index of 0; a ValueError where the table has none."""
+        if 0 not in self.values:
+            raise ValueError(f"a table of {len(self.values)} values without 0 has no code for what is pruned")
+        return self.values.index(0)
 
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Codes (rows, columns), and sizes (rows, blocks) in float32."""
@@ -61,8 +76,11 @@ class Codebook:
 
     def decode(self, codes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         """The numbers, in float32."""
-        if codes.ndim != 2 or sizes.shape != (len(codes), -(-codes.shape[1] // self.size)):
-            raise ValueError(f"codes {codes.shape} in blocks of {self.size} do not fit sizes {sizes.shape}")
+        blocks = len(codes), -(-codes.shape[-1] // self.size)
+        if codes.ndim != 2 or sizes.shape != blocks or sizes.dtype != np.float32:
+            raise ValueError(
+                f"codes {codes.shape} in blocks of {self.size} do not fit sizes {sizes.dtype} {sizes.shape}"
+            )
         if codes.size and codes.max() >= len(self.values):
             raise ValueError(f"code {codes.max()} of a table of {len(self.values)}")
         return self.table[codes] * spread(sizes, self.size, codes.shape[1])

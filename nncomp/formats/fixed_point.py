@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nncomp.formats.format import Format
 from nncomp.formats.rounding import nearest_even
 from nncomp.shown import shown
 
@@ -29,7 +30,7 @@ def wrap(q: np.ndarray, low: int, high: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, repr=False)
-class FixedPoint:
+class FixedPoint(Format):
     """Codes q of `bits` that stand for `q / 2^fraction`: `q = overflow(rounding(x 2^fraction))`.
 
     Qm.n is written in two ways: `bits = m + n` with the sign counted in m (ARM), `m + n + 1` with the sign beside it
@@ -63,6 +64,11 @@ class FixedPoint:
     def high(self) -> int:
         """The highest code."""
         return (1 << (self.bits - self.signed)) - 1
+
+    @property
+    def code_bits(self) -> int:
+        """As many."""
+        return self.bits
 
     @property
     def dtype(self) -> np.dtype:

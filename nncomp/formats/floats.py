@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from nncomp.formats.format import Format
 from nncomp.formats.rounding import nearest_even
 from nncomp.shown import shown
 
@@ -13,7 +14,7 @@ SPECIALS = ("ieee", "fn", "fnuz", "finite")
 
 
 @dataclass(frozen=True, repr=False)
-class Float:
+class Float(Format):
     """`(-1)^s 2^(E - bias) (1 + m / 2^mantissa)`, and `(-1)^s 2^(1 - bias) m / 2^mantissa` where E is 0.
 
     `specials`, by the letters in the formats' names (Micikevicius et al. 2022; Noune et al. 2022; OCP MX 1.0, 5.3).
@@ -47,6 +48,11 @@ class Float:
     def bits(self) -> int:
         """Of a number: sign, exponent, mantissa."""
         return 1 + self.exponent + self.mantissa
+
+    @property
+    def code_bits(self) -> int:
+        """The same."""
+        return self.bits
 
     @property
     def dtype(self) -> np.dtype:

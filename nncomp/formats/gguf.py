@@ -4,13 +4,14 @@ The layout is that of ggml's C structs: scales first, ternary ones last. A code 
 and the scale is stored in float16, so encoding what was decoded may give other codes; a scale beyond float16 is inf.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from nncomp.formats import packing
+from nncomp.formats.format import Format
 from nncomp.formats.rounding import nearest_away
 from nncomp.shown import shown
 
@@ -65,7 +66,7 @@ def _limited(q: np.ndarray, top: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, repr=False)
-class GGUF:
+class GGUF(Format):
     """One of them: `codes` of a block of `size` values, and how they lie in bytes.
 
     A code q stands for `d (q - zero)`, or for `d q + min` where a minimum is stored. `scale_last`: behind the codes.
@@ -76,8 +77,8 @@ class GGUF:
     """
 
     codes: Callable[[np.ndarray], Codes]
-    pack: Callable[[np.ndarray], np.ndarray]
-    unpack: Callable[[np.ndarray], np.ndarray]
+    pack_codes: Callable[[np.ndarray], np.ndarray]
+    unpack_codes: Callable[[np.ndarray], np.ndarray]
     zero: int | None
     code_bytes: int
     size: int = 32
@@ -95,31 +96,64 @@ class GGUF:
         """Of a weight, its share of the scale included."""
         return 8 * (self.code_bytes + self.scale_bytes) / self.size
 
+    @property
+    def zero_code(self) -> int:
+        """The code of 0; a ValueError for formats with a minimum."""
+        if self.zero is None:
+            raise ValueError("a format with a minimum has no code for what is pruned")
+        return self.zero
+
     def encode(self, x: np.ndarray) -> np.ndarray:
         """The bytes of each row of finite x (rows, columns), whole blocks in a row; computed in float32."""
         if x.ndim != 2 or x.shape[1] % self.size or not np.isfinite(x).all():
             raise ValueError(f"rows are finite and of whole blocks of {self.size}, not {x.dtype} {x.shape}")
         stored, q = self.codes(x.astype(np.float32).reshape(-1, self.size))
-        with np.errstate(over="ignore"):
-            scales = np.concatenate([s.astype("<f2") for s in stored], axis=1).view(np.uint8)
-        parts = [scales, self.pack(q)]
-        blocks = np.concatenate(parts[::-1] if self.scale_last else parts, axis=1)
-        return blocks.reshape(len(x), x.shape[1] // self.size * blocks.shape[1])
+        return self._together(stored, q, x.shape)
 
     def decode(self, b: np.ndarray) -> np.ndarray:
         """The numbers of bytes (rows, bytes), in float32."""
         width = self.code_bytes + self.scale_bytes
         if b.ndim != 2 or b.dtype != np.uint8 or b.shape[1] % width:
             raise ValueError(f"rows are whole blocks of {width} bytes, not {b.dtype} {b.shape}")
-        blocks = b.reshape(-1, width)
-        at = self.code_bytes if self.scale_last else self.scale_bytes
-        first, second = blocks[:, :at], blocks[:, at:]
-        scales, packed = (second, first) if self.scale_last else (first, second)
-        stored = np.ascontiguousarray(scales).view("<f2").astype(np.float32)
-        q = self.unpack(packed).astype(np.float32)
+        stored, q = self._apart(b)
+        q = q.astype(np.float32)
         with np.errstate(invalid="ignore"):  # a scale of inf times 0
             x = stored[:, :1] * q + stored[:, 1:] if self.zero is None else stored[:, :1] * (q - self.zero)
         return x.reshape(len(b), b.shape[1] // width * self.size)
+
+    def _apart(self, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scales and minima in float32, and codes, of each block."""
+        blocks = b.reshape(-1, self.code_bytes + self.scale_bytes)
+        at = self.code_bytes if self.scale_last else self.scale_bytes
+        first, second = blocks[:, :at], blocks[:, at:]
+        scales, packed = (second, first) if self.scale_last else (first, second)
+        return np.ascontiguousarray(scales).view("<f2").astype(np.float32), self.unpack_codes(packed)
+
+    def _together(self, stored: Sequence[np.ndarray], q: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """The bytes of all rows; `shape` is that of the numbers."""
+        with np.errstate(over="ignore"):
+            scales = np.concatenate([s.astype("<f2") for s in stored], axis=1).view(np.uint8)
+        parts = [scales, self.pack_codes(q)]
+        blocks = np.concatenate(parts[::-1] if self.scale_last else parts, axis=1)
+        return blocks.reshape(shape[0], shape[1] // self.size * blocks.shape[1])
+
+    def pack(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The bytes of x (rows, columns), each row filled up with its last value to whole blocks."""
+        return (self.encode(np.pad(x, ((0, 0), (0, -x.shape[1] % self.size)), mode="edge")),)
+
+    def unpack(self, parts: tuple[np.ndarray, ...], shape: tuple[int, int]) -> np.ndarray:
+        """The numbers (rows, columns)."""
+        x = self.decode(parts[0])
+        if x.shape != (shape[0], -(-shape[1] // self.size) * self.size):
+            raise ValueError(f"bytes {parts[0].shape} in blocks of {self.size} are no matrix of shape {shape}")
+        return x[:, : shape[1]]
+
+    def pruned(self, parts: tuple[np.ndarray, ...], shape: tuple[int, int], mask: np.ndarray) -> tuple[np.ndarray, ...]:
+        """As `Format.pruned`."""
+        stored, q = self._apart(parts[0])
+        whole = np.pad(mask, ((0, 0), (0, -shape[1] % self.size)))
+        q = np.where(whole.reshape(q.shape), q, self.zero_code).astype(np.uint8)
+        return (self._together([stored], q, whole.shape),)
 
 
 q4_0 = GGUF(partial(by_largest, bits=4), packing.halves, packing.from_halves, 8, 16)

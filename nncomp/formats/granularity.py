@@ -1,4 +1,4 @@
-"""How many weights share a scale: all of them, each row, or each group of columns in a row."""
+"""How many weights share a scale: all of them, each row or column, or each group of columns in a row."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +58,21 @@ class PerGroup:
         return np.stack([statistic(block, axis=1) for block in blocks], axis=1)
 
 
+@dataclass(frozen=True)
+class PerColumn:
+    """One scale for each column, that is for each input of a layer: shape (1, columns).
+
+    >>> PerColumn().reduce(np.array([[1, -3], [2, 0]]), np.max)
+    array([[2, 0]])
+    """
+
+    group = 1
+
+    def reduce(self, x: np.ndarray, statistic: Callable[..., np.ndarray]) -> np.ndarray:
+        """As `PerTensor.reduce`."""
+        return statistic(x.T, axis=1)[None]
+
+
 def block_sizes(x: np.ndarray, size: int) -> np.ndarray:
     """The largest |x| of every `size` neighbours in a row, (rows, blocks); a ValueError unless x is finite floats.
 
@@ -78,4 +93,4 @@ def spread(per_block: np.ndarray, size: int, columns: int) -> np.ndarray:
     return np.repeat(per_block, size, axis=1)[:, :columns]
 
 
-Granularity = PerTensor | PerRow | PerGroup
+Granularity = PerTensor | PerRow | PerColumn | PerGroup

@@ -1,4 +1,4 @@
-"""Codes of few bits in bytes, in the orders of GGUF's blocks; each packing beside what undoes it. Blocks are rows."""
+"""Codes of few bits in bytes: without gaps, or in the orders of GGUF's blocks (rows). Each beside what undoes it."""
 
 import numpy as np
 
@@ -65,3 +65,34 @@ def from_fives(b: np.ndarray) -> np.ndarray:
         parts.append(((run.astype(np.uint16) * 3) >> 8).reshape(len(b), digits * width))
         at += width
     return np.concatenate(parts, axis=1).astype(np.uint8)
+
+
+def stream(q: np.ndarray, bits: int) -> np.ndarray:
+    """Codes of any shape one after another, each its lowest `bits` bits, the lowest first; 0 to the end of a byte.
+
+    >>> stream(np.array([1, -1, 2], np.int8), 3)
+    array([185,   0], dtype=uint8)
+    """
+    width = next(n for n in (1, 2, 4) if bits <= 8 * n)
+    apart = np.unpackbits(q.astype(f"<i{width}").reshape(-1, 1).view(np.uint8), axis=1, bitorder="little")
+    return np.packbits(apart[:, :bits], bitorder="little")
+
+
+def from_stream(b: np.ndarray, bits: int, dtype: np.dtype, shape: tuple[int, int]) -> np.ndarray:
+    """The codes of a `shape` and a `dtype`, signed or not; a ValueError unless b is exactly as long as that takes.
+
+    >>> from_stream(np.array([185, 0], np.uint8), 3, np.dtype(np.int8), (1, 3))
+    array([[ 1, -1,  2]], dtype=int8)
+    """
+    count = shape[0] * shape[1]
+    if b.dtype != np.uint8 or b.shape != (-(-count * bits // 8),):
+        raise ValueError(f"{shape} codes of {bits} bits are {-(-count * bits // 8)} bytes, not {b.dtype} {b.shape}")
+    apart = np.unpackbits(b, bitorder="little")
+    if apart[count * bits :].any():
+        raise ValueError("bits behind the last code are 0")
+    width = 8 * np.dtype(dtype).itemsize
+    whole = np.zeros((count, width), np.uint8)
+    whole[:, :bits] = apart[: count * bits].reshape(count, bits)
+    if np.dtype(dtype).kind == "i":
+        whole[:, bits:] = whole[:, bits - 1 : bits]
+    return np.packbits(whole, axis=1, bitorder="little").view(f"<{dtype.kind}{width // 8}").astype(dtype).reshape(shape)

@@ -1,15 +1,11 @@
-"""The uniform grid: integers q that stand for `(q - zero_point) * scale`, as ONNX QuantizeLinear defines it.
-
-`Uniform` names the conventions, and `Uniform.grid` fits them to a range of values; `Grid` is the outcome. Storage, fake
-quantization in training and the integer kernels all go through one `Grid`, so what is trained is what is shipped.
-"""
+"""The conventions of a uniform grid: which codes there are, and how a scale and a zero point are chosen for values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from nncomp.formats.granularity import spread
+from nncomp.formats.arithmetic import Arithmetic, Rounding, divide_add_round, divide_round_add, multiply_add_round
 from nncomp.formats.rounding import nearest_even
 from nncomp.formats.scale_rules import largest_code
 from nncomp.shown import shown
@@ -19,25 +15,33 @@ from nncomp.shown import shown
 class Uniform:
     """The conventions of a uniform grid; the defaults are ONNX's arithmetic on symmetric int8.
 
-    `bits`: 2 to 16. `signed`: codes start at -2^(bits-1), else at 0. `narrow`: leave the lowest code out. `symmetric`:
+    `bits`: 1 to 16. `signed`: codes start at -2^(bits-1), else at 0. `narrow`: leave the lowest code out. `symmetric`:
     the zero point is the middle code and the scale is `max |x| / scale_rule(codes)`; else the range of values, widened
-    to hold 0, is spread over all codes and `zero_point = round(qmin - low / scale)`. `rounding`: of values and zero
-    points. A range of nothing but zeros gets scale 1.
+    to hold 0, is spread over all codes and `zero_point = round(qmin - low / scale)`. `integer_zero`: a zero point is a
+    code, so that 0 is exact; else the range is not widened and `zero_point = qmin - low / scale`. `rounding`: of values
+    and zero points. `arithmetic`: how values are scaled, rounded and moved. A range of nothing but zeros gets scale 1.
 
-    >>> Uniform(bits=4, signed=False, symmetric=False).grid(np.array([[-1.0]]), np.array([[2.0]]))
-    Grid(scale=[[0.2]], zero_point=[[5]], Uniform(bits=4, signed=False, symmetric=False))
+    >>> format = Uniform(bits=4, signed=False, symmetric=False)
+    >>> format.qmin, format.qmax, format.fit(np.array([[-1.0]]), np.array([[2.0]]))
+    (0, 15, (array([[0.2]]), array([[5]], dtype=uint8)))
     """
 
     bits: int = 8
     signed: bool = True
     symmetric: bool = True
     narrow: bool = False
-    rounding: Callable[[np.ndarray], np.ndarray] = nearest_even
+    rounding: Rounding = nearest_even
     scale_rule: Callable[[int, int], float] = largest_code
+    arithmetic: Arithmetic = divide_round_add
+    integer_zero: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.bits, int) or not 2 <= self.bits <= 16:
-            raise ValueError(f"a uniform grid has 2 to 16 bits, not {self.bits}")
+        if not isinstance(self.bits, int) or not 1 <= self.bits <= 16:
+            raise ValueError(f"a uniform grid has 1 to 16 bits, not {self.bits}")
+        if self.bits == 1 and (self.symmetric or self.narrow):
+            raise ValueError("a grid of 1 bit has two codes and no middle: symmetric=False, narrow=False")
+        if not self.integer_zero and (self.symmetric or self.arithmetic not in (divide_add_round, multiply_add_round)):
+            raise ValueError("a zero point that is no code is fitted (symmetric=False), and added before rounding")
 
     __repr__ = shown
 
@@ -61,11 +65,12 @@ class Uniform:
         """The smallest NumPy integer that holds every code."""
         return np.dtype(f"{'int' if self.signed else 'uint'}{8 if self.bits <= 8 else 16}")
 
-    def grid(self, low: np.ndarray, high: np.ndarray, group: int | None = None) -> "Grid":
-        """The grid for values from `low` to `high`, one pair per scale, shapes (rows, blocks); see `Granularity`."""
+    def fit(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Scales and zero points for values from `low` to `high`, all of one shape; None for the middle code."""
         if (low > high).any():
             raise ValueError(f"a range runs from low to high, not from {low.max()} to {high.min()}")
-        low, high = np.minimum(low, 0), np.maximum(high, 0)
+        if self.integer_zero:
+            low, high = np.minimum(low, 0), np.maximum(high, 0)
         with np.errstate(over="ignore"):  # caught below
             if self.symmetric:
                 steps = self.scale_rule(self.qmin - self.middle, self.qmax - self.middle)
@@ -76,124 +81,8 @@ class Uniform:
             raise ValueError(f"no finite scale for values from {low.min()} to {high.max()} ({low.dtype})")
         scale = np.where(scale == 0, low.dtype.type(1), scale)
         if self.symmetric:
-            return Grid(self, scale, None, group)
+            return scale, None
+        if not self.integer_zero:
+            return scale, self.qmin - low / scale
         zero_point = np.clip(self.rounding(self.qmin - low / scale), self.qmin, self.qmax)
-        return Grid(self, scale, zero_point.astype(self.dtype), group)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Grid:
-    """A uniform grid fitted to values: `decode(q) = (q - zero_point) * scale`.
-
-    `scale (rows or 1, blocks)`: positive and finite. `zero_point`: the same shape in the codes' dtype, or None for the
-    middle code. `group`: columns per block, or None where a block is a whole row.
-    """
-
-    format: Uniform
-    scale: np.ndarray
-    zero_point: np.ndarray | None = None
-    group: int | None = None
-
-    def __post_init__(self) -> None:
-        scale, zero = self.scale, self.zero_point
-        if scale.ndim != 2 or scale.dtype not in (np.float32, np.float64):
-            raise ValueError(
-                f"scales are float32 or float64 in two dimensions, not {scale.dtype} of shape {scale.shape}"
-            )
-        if not (np.isfinite(scale).all() and (scale > 0).all()):
-            raise ValueError(f"scales are positive and finite, not {scale.min()} to {scale.max()}")
-        if self.group is not None and (not isinstance(self.group, int) or self.group < 1):
-            raise ValueError(f"a group has a whole number of columns, at least one, not {self.group}")
-        if self.group is None and scale.shape[1] != 1:
-            raise ValueError(f"scales of shape {scale.shape} need the number of columns in a group")
-        if zero is not None and zero.size and not self.format.qmin <= zero.min() <= zero.max() <= self.format.qmax:
-            raise ValueError(f"zero points are codes of {self.format}, not {zero.min()} to {zero.max()}")
-        if zero is not None and (zero.shape != scale.shape or zero.dtype != self.format.dtype):
-            raise ValueError(
-                f"zero points are {self.format.dtype} of the scales' shape {scale.shape}, not {zero.dtype} {zero.shape}"
-            )
-
-    def __repr__(self) -> str:
-        zero = "" if self.zero_point is None else f", zero_point={_brief(self.zero_point)}"
-        return f"Grid(scale={_brief(self.scale)}{zero}, {self.format})"
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of scales and zero points."""
-        return self.scale.nbytes + (0 if self.zero_point is None else self.zero_point.nbytes)
-
-    @property
-    def zeros(self) -> np.ndarray:
-        """The zero points as int32, shaped like the scales."""
-        if self.zero_point is None:
-            return np.full(self.scale.shape, self.format.middle, np.int32)
-        return self.zero_point.astype(np.int32)
-
-    def spread(self, block_values: np.ndarray, columns: int) -> np.ndarray:
-        """One value per block -> one per column (or an array that broadcasts so)."""
-        if self.group is None:
-            return block_values
-        return spread(block_values, self.group, columns)
-
-    def check(self, shape: tuple[int, ...]) -> None:
-        """Raise unless arrays of `shape` can be laid on this grid."""
-        rows, blocks = self.scale.shape
-        needed = 1 if self.group is None else -(-shape[-1] // self.group)
-        if len(shape) != 2 or rows not in (1, shape[0]) or blocks != needed:
-            raise ValueError(f"an array of shape {shape} does not fit scales {self.scale.shape}, group {self.group}")
-
-    def unsaturated(self, x: np.ndarray) -> np.ndarray:
-        """`round(x / scale) + zero_point`, whole numbers in floating point, not yet limited to the codes."""
-        self.check(x.shape)
-        with np.errstate(over="ignore"):  # overflow is saturation
-            q = self.format.rounding(x / self.spread(self.scale, x.shape[1]))
-        q += self.spread(self.zeros.astype(q.dtype), x.shape[1])
-        return q
-
-    def encode(self, x: np.ndarray) -> np.ndarray:
-        """`q = saturate(round(x / scale) + zero_point)` for `x (rows, columns)`; NaN raises, infinities saturate.
-
-        >>> grid = Grid(Uniform(), np.array([[0.5]]))
-        >>> grid.encode(np.array([[0.25, 0.75, -1e9]]))
-        array([[   0,    2, -128]], dtype=int8)
-        """
-        return self._saturated(self.unsaturated(x))
-
-    def _saturated(self, q: np.ndarray) -> np.ndarray:
-        """Whole numbers -> codes; `q` is used up."""
-        np.clip(q, self.format.qmin, self.format.qmax, out=q)
-        if q.size and np.isnan(q.min()):
-            raise ValueError(f"NaN at {tuple(np.argwhere(np.isnan(q))[0].tolist())} has no code")
-        return q.astype(self.format.dtype)
-
-    def decode(self, q: np.ndarray) -> np.ndarray:
-        """`x = (q - zero_point) * scale`, in the scales' dtype.
-
-        >>> Grid(Uniform(), np.array([[0.5]])).decode(np.array([[0, 2, -128]], np.int8))
-        array([[  0.,   1., -64.]])
-        """
-        self.check(q.shape)
-        dtype = self.scale.dtype
-        steps = q.astype(dtype) - self.spread(self.zeros.astype(dtype), q.shape[1])
-        return steps * self.spread(self.scale, q.shape[1])
-
-    def inside(self, x: np.ndarray) -> np.ndarray:
-        """True where encoding `x` does not saturate: where the clipped straight-through estimator passes gradients."""
-        return self._inside(self.unsaturated(x))
-
-    def _inside(self, q: np.ndarray) -> np.ndarray:
-        return (q >= self.format.qmin) & (q <= self.format.qmax)
-
-    def fake(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Fake quantization, `decode(encode(x))`, and `inside(x)`."""
-        q = self.unsaturated(x)
-        inside = self._inside(q)
-        return self.decode(self._saturated(q)), inside
-
-    def grid_for(self, x: np.ndarray) -> "Grid":
-        """This grid, whatever the input: the static case of an input quantizer."""
-        return self
-
-
-def _brief(values: np.ndarray) -> str:
-    return str(values.tolist()) if values.size <= 4 else f"{values.dtype}{list(values.shape)}"
+        return scale, zero_point.astype(self.dtype)

@@ -28,6 +28,8 @@ class Dynamic:
     def __post_init__(self) -> None:
         if not isinstance(self.per, PerRow | PerTensor):
             raise ValueError(f"inputs have a grid per row or per tensor, not {self.per}")
+        if not self.format.integer_zero:
+            raise ValueError("an input's zero point is a code: integer_zero=True")
 
     def grid_for(self, x: np.ndarray) -> Grid:
         """The grid that covers `x (batch, features)`."""

@@ -16,7 +16,7 @@ def fit_grid(
     >>> fit_grid(np.array([[-1.27, 0.5]]), Uniform(), PerRow()).scale
     array([[0.01]])
     """
-    return format.grid(*ranges(x, per, kept), group=per.group)
+    return Grid.covering(format, *ranges(x, per, kept), group=per.group)
 
 
 def round_to_nearest(

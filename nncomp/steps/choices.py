@@ -1,10 +1,10 @@
 """The words of recipes: what may stand where, by name."""
 
-from collections.abc import Callable
 from typing import Any
 
 from nncomp import init, learning_rate, optim, prune, transforms
 from nncomp.files import kinds
+from nncomp.formats.names import NAMES
 from nncomp.hooks import L1, SET, SNFS, DeepR, GroupLasso, RigL, Surgery, TopKAST
 from nncomp.network import MLP
 from nncomp.steps.distill import Distill
@@ -34,7 +34,7 @@ SCHEDULES = (
     prune.nncf_polynomial, prune.alternating,
 )  # fmt: skip
 
-CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
+CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     "init.activation": kinds.ACTIVATIONS,
     "init.init": (init.he, init.glorot),
     "FineTune.optimizer": (optim.SGD, optim.Adam, optim.AdamW),
@@ -43,7 +43,7 @@ CHOICES: dict[str, tuple[Callable, ...]] = kinds.CHOICES | {
     "Prune.keep": KEEP,
     "Prune.schedule": SCHEDULES,
     "Prune.during": TRAINING,
-    "Quantize.weights": kinds.UNIFORM,
+    "Quantize.weights": (*kinds.UNIFORM, *NAMES.values()),
     "Quantize.per": kinds.PER_WEIGHT,
     "Quantize.weight_ranges": kinds.RANGES,
     "Quantize.inputs": (*kinds.UNIFORM, kinds.quantize.Dynamic),

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from types import NoneType
 
 from nncomp.calibration import calibrate
 from nncomp.data import Data
-from nncomp.fields import check_whole
-from nncomp.formats import PerRow, Uniform
+from nncomp.fields import alternatives, check_whole
+from nncomp.formats import Format, PerRow, Uniform
 from nncomp.formats.granularity import Granularity
 from nncomp.hooks import Hook
 from nncomp.layer import Linear
@@ -15,15 +16,17 @@ from nncomp.quantize import Dynamic, minmax
 from nncomp.quantize.ranges import Range
 from nncomp.shown import shown
 from nncomp.steps.fine_tune import FineTune
-from nncomp.transforms import FakeQuantize
+from nncomp.transforms import FakeQuantize, Rounded
 from nncomp.weights import Latent, Sparse
+from nncomp.weights.latent import Transform
 
 
 @dataclass(frozen=True, repr=False)
 class Quantize:
     """Store the weights as integer codes and, unless `inputs` is None, multiply integers at inference.
 
-    `weights`, `per`, `weight_ranges`: the weights' format, what shares a scale, and the range it covers. `inputs`: the
+    `weights`, `per`, `weight_ranges`: the weights' format, what shares a scale, and the range it covers; or a format
+    that brings its own scales (`mxfp4`, `q4_0`, `nf4`, `float16` ...), whose products are in floats. `inputs`: the
     format of the layers' inputs, with one static grid each that covers `input_ranges` of the first `samples` training
     samples; or a `Dynamic` quantizer, which needs no samples; or None, for weights only. With `during`, the network is
     first trained through its quantization (Jacob et al. 2018); without, weights are rounded to nearest. Batch norms are
@@ -35,7 +38,7 @@ class Quantize:
     (True, dtype('int8'))
     """
 
-    weights: Uniform = Uniform()
+    weights: Uniform | Format = Uniform()
     per: Granularity = PerRow()
     weight_ranges: Range = minmax
     inputs: Uniform | Dynamic | None = Uniform(signed=False, symmetric=False)
@@ -47,10 +50,13 @@ class Quantize:
 
     def __post_init__(self) -> None:
         check_whole(self, samples=1)
-        expected = {"weights": Uniform, "per": Granularity, "inputs": Uniform | Dynamic | None}
+        expected = {"weights": Uniform | Format, "per": Granularity, "inputs": Uniform | Dynamic | None}
         for name, kind in expected.items():
             if not isinstance(getattr(self, name), kind):
-                raise ValueError(f"{name} is a {getattr(kind, '__name__', kind)}, not {getattr(self, name)!r}")
+                names = " or ".join(each.__name__ for each in alternatives(kind) if each is not NoneType)
+                raise ValueError(f"{name} is a {names}, not {getattr(self, name)!r}")
+        if isinstance(self.weights, Format) and (self.per, self.weight_ranges) != (PerRow(), minmax):
+            raise ValueError(f"{self.weights} brings its own scales: per and weight_ranges are not for it")
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         network = network.with_layers(self._latent)
@@ -63,7 +69,11 @@ class Quantize:
         layer = layer.stored().folded()
         weight = layer.weight.prepared()
         mask = weight.mask if isinstance(weight, Sparse) else None
-        transform = FakeQuantize(self.weights, self.per, self.weight_ranges, mask)
+        transform: Transform = (
+            Rounded(self.weights, mask)
+            if isinstance(self.weights, Format)
+            else FakeQuantize(self.weights, self.per, self.weight_ranges, mask)
+        )
         return replace(layer, weight=Latent.of(transform, weight.dense()), input=None)
 
     def _with_inputs(self, network: MLP, data: Data) -> MLP:

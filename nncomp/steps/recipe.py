@@ -12,7 +12,7 @@ from typing import Any
 
 from nncomp.data import NAMES
 from nncomp.fields import alternatives, annotations, brief, expected, items, length, plain
-from nncomp.files import load
+from nncomp.files import kinds, load
 from nncomp.network import MLP
 from nncomp.shown import shown
 from nncomp.steps.choices import CHOICES, STEPS
@@ -143,20 +143,20 @@ class _Reader:
         return arguments
 
     def value(self, value: Any, hint: Any, place: str, where: str) -> Any:
-        choices = {choice.__name__: choice for choice in CHOICES.get(place, ())}
+        choices = {kinds.word(choice): choice for choice in CHOICES.get(place, ())}
         match value:
             case list() if items(hint) is not None and length(hint) in (None, len(value)):
                 return tuple(self.value(item, items(hint), place, f"{where}[{i}]") for i, item in enumerate(value))
-            case {"is": str(name)} if name in choices:
+            case {"is": str(name)} if callable(choices.get(name)):
                 return self.chosen(choices[name], {k: v for k, v in value.items() if k != "is"}, where)
-            case dict() if "is" not in value and len(choices) == 1:
-                return self.made(next(iter(choices.values())), value, where)
+            case dict() if "is" not in value and len(kinds_ := [c for c in choices.values() if callable(c)]) == 1:
+                return self.made(kinds_[0], value, where)
             case "none" if NoneType in alternatives(hint):
                 return None
             case str() if MLP in alternatives(hint) and value.endswith(".safetensors"):
                 return self.network(value, where)
             case str() if value in choices:
-                return self.chosen(choices[value], {}, where)
+                return self.chosen(choices[value], {}, where) if callable(choices[value]) else choices[value]
             case dict() | list():
                 pass
             case _ if plain(value, hint):

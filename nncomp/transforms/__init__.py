@@ -6,6 +6,7 @@ from nncomp.transforms.masking import Masked
 from nncomp.transforms.movement import Movement, SoftMovement
 from nncomp.transforms.n_of_m import NofM
 from nncomp.transforms.powerpropagation import Powerpropagation
+from nncomp.transforms.rounded import Rounded
 from nncomp.transforms.soft_threshold import SoftThreshold
 from nncomp.transforms.supermask import Supermask
 from nncomp.transforms.variational import Variational
@@ -17,6 +18,7 @@ __all__ = [
     "Movement",
     "NofM",
     "Powerpropagation",
+    "Rounded",
     "SoftMovement",
     "SoftThreshold",
     "Supermask",

@@ -1,10 +1,12 @@
 """The linear map of a matrix, kept in different forms: the network never learns which."""
 
 from nncomp.weights.dense import Dense
+from nncomp.weights.encoded import Encoded
 from nncomp.weights.latent import Latent
 from nncomp.weights.nested import Nested
+from nncomp.weights.packed import PackedCodes
 from nncomp.weights.protocol import Weight
 from nncomp.weights.quantized import Quantized
 from nncomp.weights.sparse import Sparse
 
-__all__ = ["Dense", "Latent", "Nested", "Quantized", "Sparse", "Weight"]
+__all__ = ["Dense", "Encoded", "Latent", "Nested", "PackedCodes", "Quantized", "Sparse", "Weight"]

@@ -1,5 +1,6 @@
 """Integer codes on a uniform grid: dense codes or sparse ones, decoded for float inputs, exact with integer inputs."""
 
+import math
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, replace
@@ -13,7 +14,9 @@ from nncomp.kernels.pack import Packed
 from nncomp.kernels.sparse_int8 import KeptCodes
 from nncomp.weights.codes import CodeBlock
 from nncomp.weights.dense import Dense
-from nncomp.weights.protocol import check_mask, check_shape
+from nncomp.weights.mantissa import Mantissa
+from nncomp.weights.packed import PackedCodes
+from nncomp.weights.protocol import check_shape
 from nncomp.weights.sparse import Sparse
 
 
@@ -21,13 +24,9 @@ from nncomp.weights.sparse import Sparse
 class Quantized:
     """`W = (codes - zero_point) * scale`, where codes are kept; a weight absent from sparse codes is exactly 0.
 
-    `codes`: an integer array (out, in) or a `Sparse` of such integers; `grid`: what they stand for. Fine-tuning a
-    quantized network moves the scales and leaves the codes. The trainable parameter p is each scale's mantissa, its
-    power of two held: of order one, so that one learning rate serves scales and biases alike, and
-
-        scale = 2^e p  where p >= 1,  2^e exp(p - 1)  below,
-
-    which is the scale exactly at the start (1 <= p < 2), smooth, and positive wherever training goes.
+    `codes`: an integer array (out, in), `PackedCodes` or a `Sparse` of such integers; `grid`: what they stand for.
+    Fine-tuning a quantized network moves the scales and leaves the codes. What trains is each scale's
+    `Mantissa`.
 
     >>> from nncomp.formats import Uniform
     >>> grid = Grid(Uniform(), np.array([[0.5]]))
@@ -35,7 +34,7 @@ class Quantized:
     array([[ 2., -1.]])
     """
 
-    codes: np.ndarray | Sparse
+    codes: np.ndarray | Sparse | PackedCodes
     grid: Grid
 
     def __post_init__(self) -> None:
@@ -43,21 +42,35 @@ class Quantized:
         if self.codes.dtype != self.grid.format.dtype:
             raise ValueError(f"codes of {self.grid.format} are {self.grid.format.dtype}, not {self.codes.dtype}")
         self.grid.check(self.codes.shape)
-        low, high = self.grid.format.qmin, self.grid.format.qmax
-        if self._kept.size and (self._kept.min() < low or self._kept.max() > high):
-            raise ValueError(
-                f"codes from {self._kept.min()} to {self._kept.max()} leave {self.grid.format}: {low} to {high}"
-            )
+        low, high, kept = self.grid.format.qmin, self.grid.format.qmax, self._kept
+        if kept.size and (kept.min() < low or kept.max() > high):
+            raise ValueError(f"codes from {kept.min()} to {kept.max()} leave {self.grid.format}: {low} to {high}")
 
     @classmethod
     def encoded(cls, weight: Dense | Sparse, grid: Grid) -> Self:
-        """The weight rounded to the grid, its pattern kept."""
-        codes = grid.encode(weight.dense())
-        return cls(Sparse.from_dense(codes, weight.mask) if isinstance(weight, Sparse) else codes, grid)
+        """The weight rounded to the grid, its pattern kept; dense codes that do not fill their dtype are packed."""
+        codes, bits = grid.encode(weight.dense()), grid.format.bits
+        if isinstance(weight, Sparse):
+            return cls(Sparse.from_dense(codes, weight.mask), grid)
+        return cls(codes if bits in (8, 16) else PackedCodes.of(codes, bits), grid)
+
+    @property
+    def integer(self) -> bool:
+        """Whether products with integer inputs are sums of integers: not where a zero point is no code."""
+        return self.grid.format.integer_zero
+
+    @property
+    def _plain(self) -> np.ndarray | Sparse:
+        """The codes, unpacked: anew each time, unless the weight trains."""
+        if isinstance(self.codes, PackedCodes):
+            return self.__dict__.get("_unpacked", self.codes.codes)
+        return self.codes
 
     @property
     def _kept(self) -> np.ndarray:
-        return self.codes.values if isinstance(self.codes, Sparse) else self.codes
+        """Those that are there, in their dtype."""
+        codes = self._plain
+        return codes.values if isinstance(codes, Sparse) else codes
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,28 +86,22 @@ class Quantized:
 
     @property
     def multiply_adds(self) -> int:
-        return self._kept.size
+        return self.codes.values.size if isinstance(self.codes, Sparse) else math.prod(self.shape)
 
     @property
     def params(self) -> tuple[np.ndarray, ...]:
-        return (self._mantissa,)
+        return (self._mantissa.p,)
 
     def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
-        p = params[0]
-        scale = np.ldexp(np.where(p < 1, np.exp(np.minimum(p, 1) - 1), p), self._exponent)
-        other = copy(self)  # with the powers of two: they stay while the mantissas move
-        other.__dict__.update(grid=replace(self.grid, scale=scale), _mantissa=p)
+        mantissa = self._mantissa._replace(p=params[0])
+        other = copy(self)  # with the powers of two, which stay while the mantissas move, and with unpacked codes
+        other.__dict__.update(grid=replace(self.grid, scale=mantissa.scale), _mantissa=mantissa)
+        other.__dict__["_unpacked"] = self._plain
         return other
 
     @cached_property
-    def _exponent(self) -> np.ndarray:
-        """The power of two of each scale as it was when the weight was made."""
-        return np.frexp(self.grid.scale)[1] - 1
-
-    @cached_property
-    def _mantissa(self) -> np.ndarray:
-        """p, one for each scale."""
-        return np.ldexp(self.grid.scale, -self._exponent)
+    def _mantissa(self) -> Mantissa:
+        return Mantissa.of(self.grid.scale)
 
     def _per_code(self, block_values: np.ndarray) -> np.ndarray:
         """One value per block -> one per code, or an array that broadcasts so."""
@@ -137,22 +144,17 @@ class Quantized:
         else:
             by_row = np.add.reduceat(dw * self._steps, self._block_starts, axis=1)
         dscale = by_row if self.grid.scale.shape[0] == rows else by_row.sum(axis=0, keepdims=True)
-        slope = np.exp(np.minimum(self._mantissa, 1) - 1)
-        return dx, (np.ldexp(dscale * slope, self._exponent),)
+        return dx, (self._mantissa.gradient(dscale),)
 
     @property
     def _block_starts(self) -> range:
-        return range(0, self.shape[1], self._block_width)
-
-    @property
-    def _block_width(self) -> int:
-        return self.grid.group or self.shape[1]
+        return range(0, self.shape[1], self.grid.group or self.shape[1])
 
     def masked(self, mask: np.ndarray) -> Self:
-        if isinstance(self.codes, Sparse):
-            return replace(self, codes=self.codes.masked(mask))
-        check_mask(self.shape, mask)
-        return replace(self, codes=Sparse.from_dense(self.codes, mask))
+        codes = self._plain
+        if isinstance(codes, Sparse):
+            return replace(self, codes=codes.masked(mask))
+        return replace(self, codes=Sparse.from_dense(codes, mask))
 
     def apply_codes(self, q: np.ndarray, grid: Grid) -> np.ndarray:
         """`y = x W.T` for the input `x = grid.decode(q)`, in integers until the scales.
@@ -164,6 +166,8 @@ class Quantized:
         NumPy reference in int64. It is rounded once to the scales' dtype. This is the definition of a quantized layer.
         """
         grid.check(q.shape)
+        if not (self.integer and grid.format.integer_zero):
+            raise ValueError("products of codes need zero points that are codes")
         if q.shape[1] != self.shape[1] or grid.scale.shape[1] != 1:
             raise ValueError(
                 f"codes {q.shape} with scales {grid.scale.shape} do not fit a weight (out, in) = {self.shape}"
@@ -177,18 +181,20 @@ class Quantized:
         """Each block's integer sums `acc (batch, out)` and weight scales (1, out or 1)."""
         x_zero = np.broadcast_to(grid.zeros[:, 0], q.shape[:1])
         for block, start in enumerate(self._block_starts):
-            x = q if len(self._block_starts) == 1 else q[:, start : start + self._block_width]
+            x = q if len(self._block_starts) == 1 else q[:, start : start + self._block_starts.step]
             yield self._code_blocks[block].product(x, x_zero), self.grid.scale[:, block][None, :]
 
     @property
     def packed(self) -> Packed | KeptCodes | None:
         """All codes as the 8-bit kernels read them; None where they are wide, in groups, or sums leave int32."""
+        if not self.integer:
+            return None
         block = self._code_blocks[0]
         return block.packed or block.kept if len(self._block_starts) == 1 else None
 
     @cached_property
     def _code_blocks(self) -> list[CodeBlock]:
         """The codes cut at the groups' columns, as the integer kernels read them."""
-        cuts = [(start, min(start + self._block_width, self.shape[1])) for start in self._block_starts]
+        cuts = [(start, min(start + self._block_starts.step, self.shape[1])) for start in self._block_starts]
         zeros = np.broadcast_to(self.grid.zeros, (self.shape[0], len(cuts)))
-        return [CodeBlock(self.codes, cut, zeros[:, block]) for block, cut in enumerate(cuts)]
+        return [CodeBlock(self._plain, cut, zeros[:, block]) for block, cut in enumerate(cuts)]

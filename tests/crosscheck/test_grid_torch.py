@@ -1,10 +1,11 @@
 """The uniform grid against torch's fake quantization, quantized tensors and observers, in float32.
 
-torch multiplies by the reciprocal where ONNX and nncomp divide. Its dialects are written down here and are its, bit for
-bit; where they and ours part, a tie is near.
+torch multiplies by the reciprocal where ONNX and the default divide. Grids with its arithmetic give its codes, bit for
+bit; where they and the default part, a tie is near.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,15 @@ from hypothesis import strategies as st
 
 from nncomp.crosscheck import Comparison, compare, grid_cases
 from nncomp.crosscheck.shrink import Case
-from nncomp.formats import Grid, PerTensor, Uniform, half_range
+from nncomp.formats import (
+    Grid,
+    PerTensor,
+    Uniform,
+    fused_add_round,
+    half_range,
+    multiply_add_round,
+    multiply_round_add,
+)
 from nncomp.quantize import round_to_nearest
 
 torch = pytest.importorskip("torch")
@@ -77,22 +86,17 @@ def defined(per_row: bool) -> float:
 
 def reciprocal(grid: Grid, x: np.ndarray) -> np.ndarray:
     """Fake quantization's dialect: `round(x * (1 / scale)) + zero_point`."""
-    return limited(grid, np.rint(x * (1 / grid.scale)) + grid.zeros)
+    return replace(grid, format=replace(grid.format, arithmetic=multiply_round_add)).encode(x)
 
 
 def added_first(grid: Grid, x: np.ndarray) -> np.ndarray:
     """A dialect of quantized tensors: `round(x * (1 / scale) + zero_point)`, where an odd zero point turns the ties."""
-    return limited(grid, np.rint(x * (1 / grid.scale) + grid.zeros.astype(x.dtype)))
+    return replace(grid, format=replace(grid.format, arithmetic=multiply_add_round)).encode(x)
 
 
 def fused(grid: Grid, x: np.ndarray) -> np.ndarray:
-    """The other: the same with product and sum rounded once, which float64 holds in full up to what matters."""
-    unrounded = x.astype(np.float64) * (1 / grid.scale) + grid.zeros
-    return limited(grid, np.rint(unrounded.astype(x.dtype)))
-
-
-def limited(grid: Grid, q: np.ndarray) -> np.ndarray:
-    return np.clip(q, grid.format.qmin, grid.format.qmax).astype(grid.format.dtype)
+    """The other: the same with product and sum rounded once."""
+    return replace(grid, format=replace(grid.format, arithmetic=fused_add_round)).encode(x)
 
 
 def on(format: Uniform, function: Callable[..., object]) -> Callable[..., object]:

@@ -10,14 +10,14 @@ import numpy as np
 
 from nncomp.activations import LeakyReLU
 from nncomp.files import to_bytes
-from nncomp.formats import PerGroup, PerRow, PerTensor, Uniform
+from nncomp.formats import PerGroup, PerRow, PerTensor, Uniform, mxfp4, nvfp4, q4_0
 from nncomp.layer import Linear
 from nncomp.network import MLP
 from nncomp.norm import BatchNorm
 from nncomp.quantize import Dynamic
 from nncomp.quantize.nearest import fit_grid
 from nncomp.transforms import FakeQuantize, Masked
-from nncomp.weights import Dense, Latent, Quantized, Sparse
+from nncomp.weights import Dense, Encoded, Latent, Quantized, Sparse
 
 
 def good_networks() -> list[MLP]:
@@ -28,11 +28,12 @@ def good_networks() -> list[MLP]:
     grid = fit_grid(np.array([[-1.0, 2.0]], np.float32), Uniform(signed=False, symmetric=False), PerTensor())
     sparse = Sparse.from_dense(w, mask)
     forms = [
-        Dense(w), sparse, Quantized.encoded(Dense(w), fit_grid(w, Uniform(4), PerGroup(2))),
+        Dense(w), sparse, Quantized.encoded(Dense(w), fit_grid(w, Uniform(4, narrow=True), PerGroup(2))),
         Quantized.encoded(sparse, fit_grid(w, Uniform(symmetric=False), PerRow())),
         Latent.of(FakeQuantize(mask=mask), w), Latent.of(Masked(mask), w),
+        Encoded.of(mxfp4, w), Encoded.of(nvfp4, w), Encoded.of(q4_0, w),
     ]  # fmt: skip
-    inputs = [None, None, grid, Dynamic(Uniform()), None, None]
+    inputs = [None, None, grid, Dynamic(Uniform()), *5 * [None]]
     bias, last = np.zeros(3, np.float32), Linear(Dense(np.ones((1, 3), np.float32)), np.ones(1, np.float32))
     norm = BatchNorm.init(3)
     return [MLP((Linear(form, bias, LeakyReLU(0.1), norm, x), last)) for form, x in zip(forms, inputs)]

@@ -10,7 +10,7 @@ from nncomp.network import MLP
 from nncomp.norm import BatchNorm
 from nncomp.quantize import Dynamic, minmax
 from nncomp.quantize.nearest import fit_grid
-from nncomp.weights import Quantized, Sparse, Weight
+from nncomp.weights import Encoded, Quantized, Sparse, Weight
 from tests.strategies.weights import STORED, byte_uniforms, seeds
 
 activations = st.sampled_from([Identity(), ReLU(), LeakyReLU(0.2), Tanh(), GELU(), SiLU()])
@@ -37,6 +37,8 @@ def resized(weight: Weight, inputs: int) -> Weight:
         return Quantized.encoded(
             resized(weight.prepared(), inputs), fit_grid(weight.dense(), weight.grid.format, PerRow())
         )
+    if isinstance(weight, Encoded):
+        return Encoded.of(weight.format, weight.dense()[:, columns])
     return type(weight)(weight.dense()[:, columns])  # type: ignore[call-arg]
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from nncomp.formats import PerGroup, PerRow, PerTensor, Uniform
+from nncomp.formats import PerColumn, PerGroup, PerRow, PerTensor, Uniform, divide_add_round, multiply_add_round
+from nncomp.formats.names import NAMES
 from nncomp.quantize.nearest import fit_grid
 from nncomp.transforms import (
     FakeQuantize,
@@ -15,17 +16,20 @@ from nncomp.transforms import (
     Movement,
     NofM,
     Powerpropagation,
+    Rounded,
     SoftMovement,
     SoftThreshold,
     Supermask,
     Variational,
 )
-from nncomp.weights import Dense, Latent, Nested, Quantized, Sparse, Weight
+from nncomp.weights import Dense, Encoded, Latent, Nested, PackedCodes, Quantized, Sparse, Weight
 
 seeds = st.integers(0, 2**32 - 1)
 dtypes = st.sampled_from([np.float32, np.float64])
 sides = st.integers(1, 12)
-granularities = st.one_of(st.just(PerTensor()), st.just(PerRow()), st.integers(1, 13).map(PerGroup))
+granularities = st.one_of(
+    st.just(PerTensor()), st.just(PerRow()), st.just(PerColumn()), st.integers(1, 13).map(PerGroup)
+)
 uniforms = st.builds(
     Uniform,
     bits=st.integers(2, 16),
@@ -82,6 +86,32 @@ def sparse_codes(
     dtype: type | None = None, formats: st.SearchStrategy[Uniform] = uniforms
 ) -> st.SearchStrategy[Quantized]:
     return dense_codes(dtype, formats, sparse)
+
+
+def float_zero_codes(dtype: type | None = None) -> st.SearchStrategy[Quantized]:
+    """Codes whose zero points are none, of 1 bit too."""
+    formats = st.builds(
+        Uniform, bits=st.integers(1, 9), signed=st.booleans(), symmetric=st.just(False), integer_zero=st.just(False),
+        arithmetic=st.sampled_from([divide_add_round, multiply_add_round]),
+    )  # fmt: skip
+    return dense_codes(dtype, formats) | dense_codes(dtype, formats, sparse)
+
+
+def has_zero(name: str) -> bool:
+    """Whether a format has a code for what is pruned."""
+    return name not in ("binary", "q4_1", "q5_1")
+
+
+@st.composite
+def encoded(draw: st.DrawFn, dtype: type | None = None) -> Encoded:
+    name = draw(st.sampled_from([n for n in NAMES if has_zero(n)]))
+    return Encoded.of(NAMES[name], draw(matrices(dtype)))
+
+
+@st.composite
+def rounded(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    w, name = draw(matrices(dtype)), draw(st.sampled_from([n for n in NAMES if has_zero(n)]))
+    return Latent.of(Rounded(NAMES[name], draw(st.none() | masks(w.shape))), w)
 
 
 @st.composite
@@ -170,9 +200,9 @@ def nested(draw: st.DrawFn, dtype: type | None = None) -> Nested:
     return Nested.within(w, mask, draw(st.integers(0, int(mask.sum()))))
 
 
-STORED = [dense, sparse, dense_codes, sparse_codes]
+STORED = [dense, sparse, dense_codes, sparse_codes, float_zero_codes, encoded]
 FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [
-    *STORED, fake_quantized, fake_quantized_pruned, masked, soft_threshold, powerpropagation, supermask,
+    *STORED, fake_quantized, fake_quantized_pruned, rounded, masked, soft_threshold, powerpropagation, supermask,
     n_of_m, hard_concrete, variational, movement, soft_movement, nested,
 ]  # fmt: skip
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
@@ -181,6 +211,12 @@ each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name_
 def quantized(formats: st.SearchStrategy[Uniform] = uniforms) -> st.SearchStrategy[Quantized]:
     """Dense or sparse codes."""
     return st.one_of(dense_codes(None, formats), sparse_codes(None, formats))
+
+
+def plain_codes(weight: Quantized) -> np.ndarray:
+    """The codes as an array (out, in), 0 where there are none."""
+    codes = weight.codes
+    return codes.dense() if isinstance(codes, Sparse) else codes.codes if isinstance(codes, PackedCodes) else codes
 
 
 @st.composite
