@@ -57,6 +57,9 @@ from .interchange import to_numpy as to_numpy
 from .interchange import to_sklearn as to_sklearn
 from .interchange import to_state_dict as to_state_dict
 from .layer import Linear as Linear
+from .layerwise import gram as gram
+from .layerwise import inverse_without as inverse_without
+from .layerwise import output_error as output_error
 from .learning_rate import Constant as Constant
 from .learning_rate import Cosine as Cosine
 from .learning_rate import OneCycle as OneCycle

@@ -9,9 +9,10 @@ import numpy as np
 from nncomp.curvature import cross_entropy_derivatives, hessian_diagonal, squared_error_derivatives
 from nncomp.data import Split
 from nncomp.layer import LayerSaved, Linear
+from nncomp.layerwise import gram
 from nncomp.losses import by_targets
 from nncomp.network import MLP, backward, forward
-from nncomp.prune import gram, input_norms, squared_gradients
+from nncomp.prune import input_norms, squared_gradients
 from nncomp.weights import Dense
 
 Arrays = list[np.ndarray]

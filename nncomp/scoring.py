@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nncomp.evidence import Evidence
-from nncomp.prune.checks import described
+from nncomp.layerwise import described
 from nncomp.shown import word
 from nncomp.weights import Quantized, Sparse, Weight
 

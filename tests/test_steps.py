@@ -11,6 +11,7 @@ from nncomp.data import Data, Split
 from nncomp.evidence import Evidence
 from nncomp.formats import PerGroup, PerTensor, Uniform
 from nncomp.hooks import Hook
+from nncomp.layerwise import gram, output_error
 from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.optim import Adam
@@ -21,7 +22,6 @@ from nncomp.prune import (
     constant,
     cubic,
     fisher,
-    gram,
     grasp,
     input_norms,
     keep_blocks,
@@ -36,7 +36,6 @@ from nncomp.prune import (
     nonzero_activation,
     obc,
     obd,
-    output_error,
     refit,
     ria,
     row_l1,

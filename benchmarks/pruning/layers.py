@@ -15,20 +15,19 @@ import numpy as np
 
 from benchmarks.timing import machine, on_threads, save
 from benchmarks.training import SIZES, mnist
+from nncomp.layerwise import gram, output_error
 from nncomp.learning_rate import Cosine
 from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.optim import Adam
 from nncomp.prune import (
     alps,
-    gram,
     input_norms,
     keep_each_row,
     keep_largest,
     keep_n_of_m,
     magnitude,
     obc,
-    output_error,
     refit,
     ria,
     sparsegpt,

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from nncomp.interchange.arrays import to_numpy
+from nncomp.layerwise import check_weights
 from nncomp.prune import keep_largest, magnitude
-from nncomp.prune.checks import check_mask, check_weights
+from nncomp.prune.checks import check_mask
 from nncomp.shown import word
 
 

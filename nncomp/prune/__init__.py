@@ -17,9 +17,9 @@ from nncomp.prune.neurons import (
     row_l2,
 )
 from nncomp.prune.obc import obc
-from nncomp.prune.obs import inverse_without, obd, obs, obs_update
+from nncomp.prune.obs import obd, obs, obs_update
 from nncomp.prune.patterns import keep_blocks, keep_each_group, keep_each_row, keep_n_of_m, prune_n_of_m
-from nncomp.prune.refit import gram, output_error, refit
+from nncomp.prune.refit import refit
 from nncomp.prune.regrow import regrow
 from nncomp.prune.schedules import (
     alternating,
@@ -52,12 +52,10 @@ __all__ = [
     "fisher",
     "fisher_inverse",
     "geometric_median",
-    "gram",
     "grasp",
     "inc_cube",
     "input_fisher",
     "input_norms",
-    "inverse_without",
     "iterative",
     "keep_above",
     "keep_blocks",
@@ -81,7 +79,6 @@ __all__ = [
     "obd",
     "obs",
     "obs_update",
-    "output_error",
     "prune_n_of_m",
     "random",
     "refit",

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from nncomp.prune.checks import check_damp, check_layer, check_pattern
+from nncomp.layerwise import check_damp, check_layer
+from nncomp.prune.checks import check_pattern
 from nncomp.prune.masks import keep_largest
 from nncomp.prune.patterns import keep_n_of_m
 from nncomp.prune.refit import refit

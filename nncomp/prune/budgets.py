@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nncomp.prune.checks import check_sparsity, check_weights
+from nncomp.layerwise import check_weights
+from nncomp.prune.checks import check_sparsity
 from nncomp.prune.masks import keep_largest
 
 

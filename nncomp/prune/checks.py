@@ -1,14 +1,10 @@
 """What the methods ask of the arrays they are given."""
 
 from numbers import Real
-from typing import Any
 
 import numpy as np
 
-
-def described(a: Any) -> str:
-    """What was given in a few words."""
-    return f"{a.dtype} {a.shape}" if isinstance(a, np.ndarray) else f"a {type(a).__name__}"
+from nncomp.layerwise import check_weights, described
 
 
 def wide(a: np.ndarray, *others: np.ndarray) -> np.ndarray:
@@ -26,30 +22,6 @@ def check_ramp(ramp: float) -> None:
     """Raise unless `ramp` is a fraction of a training, above 0."""
     if not isinstance(ramp, Real) or not 0 < ramp <= 1:
         raise ValueError(f"the ramp is a fraction of the training, above 0 and at most 1, not {ramp!r}")
-
-
-def check_weights(W: np.ndarray) -> None:
-    """Raise unless W is a matrix (out, in) of finite floats."""
-    if not isinstance(W, np.ndarray) or W.ndim != 2 or not np.issubdtype(W.dtype, np.floating):
-        raise ValueError(f"weights are floats (out, in), not {described(W)}")
-    if not np.isfinite(W).all():
-        raise ValueError(f"weights are finite; of {described(W)}, {int((~np.isfinite(W)).sum())} are not")
-
-
-def check_layer(W: np.ndarray, H: np.ndarray) -> None:
-    """Raise unless H is finite and symmetric (in, in) for weights W (out, in)."""
-    check_weights(W)
-    if not isinstance(H, np.ndarray) or H.shape != (W.shape[1],) * 2 or not np.isfinite(H).all():
-        raise ValueError(f"H is finite (in, in) for weights (out, in) = {W.shape}, not {described(H)}")
-    d = np.diag(H)  # of inputs' products: no product is larger than the lengths allow
-    if (d < 0).any() or not np.allclose(H, H.T) or (np.abs(H) > 1.0001 * np.sqrt(np.outer(d, d))).any():
-        raise ValueError("H is no sum of inputs' products X^T X: it is asymmetric or not positive")
-
-
-def check_damp(damp: float) -> None:
-    """Raise unless `damp`, a fraction of H's mean diagonal, is finite and at least 0."""
-    if not 0 <= damp < np.inf:
-        raise ValueError(f"damping is a fraction of H's mean diagonal, finite and at least 0, not {damp}")
 
 
 def check_mask(W: np.ndarray, mask: np.ndarray) -> None:

@@ -7,8 +7,9 @@ layer's weights. Scores are columns (out, 1), so that a mask of them keeps or dr
 
 import numpy as np
 
-from nncomp.prune.checks import check_damp, check_samples, check_weights, wide
-from nncomp.prune.refit import gram, refit
+from nncomp.layerwise import check_damp, check_weights, gram
+from nncomp.prune.checks import check_samples, wide
+from nncomp.prune.refit import refit
 
 
 def row_l1(W: np.ndarray) -> np.ndarray:

@@ -7,9 +7,8 @@ the losses of all steps are ranked, so that a row loses as many weights as its s
 import numpy as np
 from scipy.linalg.blas import dger
 
-from nncomp.prune.checks import check_layer
+from nncomp.layerwise import check_layer, damped
 from nncomp.prune.masks import pruned_count
-from nncomp.prune.obs import damped
 
 COMPACT = 0.9
 """What is left is moved together when so much of it is alive: the updates touch all of it."""

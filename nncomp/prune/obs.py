@@ -5,8 +5,6 @@ At a minimum with Hessian H, changing the weights w by dw raises the loss by `dw
 
 import numpy as np
 
-from nncomp.prune.checks import check_damp
-
 
 def obd(w: np.ndarray, h: np.ndarray) -> np.ndarray:
     """`s_k = h_kk w_k^2 / 2` with h the Hessian's diagonal, of any one shape (LeCun et al. 1990, section 2).
@@ -42,33 +40,6 @@ def obs_update(w: np.ndarray, H_inv: np.ndarray, q: int) -> np.ndarray:
     new = w - w[q] / H_inv[q, q] * H_inv[:, q]
     new[q] = 0
     return new
-
-
-def inverse_without(H_inv: np.ndarray, q: int) -> np.ndarray:
-    """The inverse of H without row and column q, which are zeros in it (Frantar & Alistarh 2022, lemma 1).
-
-        H^-1 - H^-1 e_q e_qT H^-1 / [H^-1]_qq
-
-    >>> inverse_without(np.array([[1.0, 0.5], [0.5, 2.0]]), q=0)
-    array([[0.  , 0.  ],
-           [0.  , 1.75]])
-    """
-    _check(np.diag(H_inv), H_inv, q)
-    new = H_inv - np.outer(H_inv[:, q] / H_inv[q, q], H_inv[q])
-    new[q] = new[:, q] = 0
-    return new
-
-
-def damped(H: np.ndarray, damp: float) -> np.ndarray:
-    """`H + damp mean(diag H) I`, in float64, with 1 on the diagonal where an input is always 0: its weights are free.
-
-    >>> damped(np.diag([2.0, 0.0]), damp=0.5)
-    array([[2.5, 0. ],
-           [0. , 1. ]])
-    """
-    check_damp(damp)
-    H, d = H.astype(np.float64), np.diag(H)
-    return H + np.diag(np.where(d == 0, 1.0, damp * d.mean()))
 
 
 def _check(w: np.ndarray, H_inv: np.ndarray, q: int | None = None) -> None:

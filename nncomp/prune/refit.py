@@ -1,41 +1,10 @@
-"""The best weights on a given mask: least squares on a layer's own outputs.
-
-Everything layer-wise is measured by what it changes of them on calibration inputs X (samples, in). With `H = XT X`,
-
-    E(W') = ||X (W - W')T||^2 = sum over rows of (w - w') H (w - w')T.
-"""
+"""The best weights on a given mask: least squares on a layer's own outputs."""
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from nncomp.prune.checks import check_damp, check_layer, check_mask, check_weights
-
-
-def gram(X: np.ndarray) -> np.ndarray:
-    """`H = XT X (in, in)` of inputs `X (samples, in)`, in float64.
-
-    >>> gram(np.array([[1.0, 2.0], [0.0, 1.0]]))
-    array([[1., 2.],
-           [2., 5.]])
-    """
-    if X.ndim != 2:
-        raise ValueError(f"inputs are (samples, in), not {X.shape}")
-    X = X.astype(np.float64)
-    return X.T @ X
-
-
-def output_error(W: np.ndarray, W_new: np.ndarray, H: np.ndarray) -> float:
-    """`||X (W - W_new)T||^2 / ||X WT||^2`, of the outputs' energy the fraction that is lost.
-
-    >>> output_error(np.array([[3.0, 4.0]]), np.array([[3.0, 0.0]]), np.eye(2))
-    0.64
-    """
-    check_layer(W, H)
-    check_weights(W_new)
-    if W_new.shape != W.shape:
-        raise ValueError(f"the new weights are {W.shape} as the old ones, not {W_new.shape}")
-    lost, whole = (float(((D @ H) * D).sum()) for D in ((W - W_new).astype(np.float64), W.astype(np.float64)))
-    return lost / whole if whole else 0.0
+from nncomp.layerwise import check_damp, check_layer
+from nncomp.prune.checks import check_mask
 
 
 def refit(W: np.ndarray, mask: np.ndarray, H: np.ndarray, damp: float = 0.0) -> np.ndarray:
@@ -46,6 +15,7 @@ def refit(W: np.ndarray, mask: np.ndarray, H: np.ndarray, damp: float = 0.0) -> 
     On others, it goes wrong where these hardly vary; `damp` then asks for `l = damp mean(diag H)`, the least squares
     with `l ||w' - w||^2` added.
 
+    >>> from nncomp.layerwise import gram
     >>> X = np.array([[1.0, 1.0], [2.0, 2.0]])
     >>> refit(np.array([[3.0, 4.0]]), np.array([[True, False]]), gram(X)).round(6)
     array([[7., 0.]])

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from nncomp.prune.checks import check_sparsity, described
+from nncomp.layerwise import described
+from nncomp.prune.checks import check_sparsity
 from nncomp.prune.masks import keep_largest
 
 

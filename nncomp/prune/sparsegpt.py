@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from nncomp.prune.checks import check_layer, check_pattern
+from nncomp.layerwise import check_layer, damped
+from nncomp.prune.checks import check_pattern
 from nncomp.prune.masks import keep_largest
-from nncomp.prune.obs import damped
 from nncomp.prune.patterns import keep_n_of_m
 
 

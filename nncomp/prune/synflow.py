@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from nncomp.prune.checks import check_sparsity, check_weights
+from nncomp.layerwise import check_weights
+from nncomp.prune.checks import check_sparsity
 from nncomp.prune.masks import keep_globally
 from nncomp.prune.schedules import exponential
 

@@ -9,9 +9,10 @@ from nncomp.data import Data
 from nncomp.evidence import Evidence
 from nncomp.fields import check_whole
 from nncomp.hooks import Hook
+from nncomp.layerwise import described
 from nncomp.network import MLP
 from nncomp.prune import alps
-from nncomp.prune.checks import check_sparsity, described
+from nncomp.prune.checks import check_sparsity
 from nncomp.scoring import asked
 from nncomp.shown import shown, word
 from nncomp.weights import Dense, Sparse
