@@ -33,8 +33,18 @@ def output_error(W: np.ndarray, W_new: np.ndarray, H: np.ndarray) -> float:
     check_weights(W_new)
     if W_new.shape != W.shape:
         raise ValueError(f"the new weights are {W.shape} as the old ones, not {W_new.shape}")
-    lost, whole = (float(((D @ H) * D).sum()) for D in ((W - W_new).astype(np.float64), W.astype(np.float64)))
-    return lost / whole if whole else 0.0
+    whole = row_losses(W, np.zeros_like(W), H).sum()
+    return float(row_losses(W, W_new, H).sum() / whole) if whole else 0.0
+
+
+def row_losses(W: np.ndarray, W_new: np.ndarray, H: np.ndarray) -> np.ndarray:
+    """`(w - w') H (w - w')T` of each row, (out,), in float64.
+
+    >>> row_losses(np.array([[3.0, 4.0]]), np.array([[3.0, 0.0]]), np.eye(2))
+    array([16.])
+    """
+    D = W.astype(np.float64) - W_new
+    return ((D @ H) * D).sum(axis=1)
 
 
 def damped(H: np.ndarray, damp: float) -> np.ndarray:

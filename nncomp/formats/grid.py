@@ -85,6 +85,16 @@ class Grid:
             return block_values
         return spread(block_values, self.group, columns)
 
+    def column(self, j: int) -> "Grid":
+        """The grid of column j alone.
+
+        >>> Grid(Uniform(), np.array([[0.5, 2.0]]), group=3).column(4)
+        Grid(scale=[[2.0]], Uniform())
+        """
+        block = slice(0, 1) if self.group is None else slice(j // self.group, j // self.group + 1)
+        zero = None if self.zero_point is None else self.zero_point[:, block]
+        return Grid(self.format, self.scale[:, block], zero)
+
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise unless arrays of `shape` can be laid on this grid."""
         rows, blocks = self.scale.shape
