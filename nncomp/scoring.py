@@ -1,4 +1,4 @@
-"""Pruning methods asked about the layers of a network: each is given what it names as its arguments.
+"""Methods asked about the layers of a network: each is given what it names as its arguments.
 
 `wanda(W, norms)` is given each layer's weights and the lengths of its inputs, `snip(w, g)` weights and gradient,
 `synflow(weights)` the weights of all layers at once. A function of your own is given what it names in the same way.

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from nncomp.activations import ReLU
-from nncomp.formats import Grid, Uniform
+from nncomp.formats import Grid, Uniform, divide_add_round, multiply_add_round
 from nncomp.layer import Linear
 from nncomp.network import MLP, backward, forward
 from nncomp.norm import BatchNorm
 from nncomp.optim import Adam
+from nncomp.quantize import Dynamic
 from nncomp.weights import Dense, Quantized
 
 F4, F8 = np.float32, np.float64
@@ -88,3 +89,24 @@ def test_a_draw_equal_to_the_rate_is_kept() -> None:
 def test_folding_a_layer_without_norm_changes_nothing() -> None:
     layer = Linear(Dense(np.eye(2)), np.zeros(2), ReLU())
     assert layer.folded() is layer
+
+
+@pytest.mark.parametrize("arithmetic", [multiply_add_round, divide_add_round])
+def test_no_kernel_takes_an_input_grid_of_other_arithmetic(arithmetic) -> None:  # type: ignore[no-untyped-def]
+    """An odd zero point turns ties, so that the kernel, which adds it after rounding, would give other codes."""
+    format = Uniform(signed=False, symmetric=False, arithmetic=arithmetic)
+    x = (np.arange(-7, 8, dtype=np.float32) / 2)[None]
+    weight = Quantized(np.eye(15, dtype=np.int8), Grid(Uniform(), np.ones((1, 1), np.float32)))
+    static = Grid(format, np.ones((1, 1), np.float32), np.array([[11]], np.uint8))
+    for grid in (static, Dynamic(format)):
+        y = Linear(weight, np.zeros(15, np.float32), input=grid)(x)
+        fitted = grid.grid_for(x)
+        np.testing.assert_array_equal(y, fitted.decode(fitted.encode(x)))
+
+
+def test_zero_points_of_inputs_are_codes() -> None:
+    format = Uniform(symmetric=False, integer_zero=False, arithmetic=divide_add_round)
+    with pytest.raises(ValueError, match="an input's zero point is a code"):
+        Linear(Dense(np.ones((1, 2))), np.zeros(1), input=Grid(format, np.ones((1, 1))))
+    with pytest.raises(ValueError, match="an input's zero point is a code"):
+        Dynamic(format)

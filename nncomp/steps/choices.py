@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nncomp import init, learning_rate, optim, prune, transforms
+from nncomp import init, learning_rate, optim, prune, quantize, transforms
 from nncomp.files import kinds
 from nncomp.formats.names import NAMES
 from nncomp.hooks import L1, SET, SNFS, DeepR, GroupLasso, RigL, Surgery, TopKAST
@@ -49,6 +49,15 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     "Quantize.inputs": (*kinds.UNIFORM, kinds.quantize.Dynamic),
     "Quantize.input_ranges": kinds.RANGES,
     "Quantize.during": TRAINING,
+    "Quantize.method": (
+        quantize.gptq,
+        quantize.ldlq,
+        quantize.obq,
+        quantize.nearest_plane,
+        quantize.k_best,
+        quantize.coordinate_descent,
+        quantize.adaround,
+    ),
     "Reconstruct.method": (prune.alps, prune.obc, prune.sparsegpt, prune.woodfisher),
     "Regrow.by": (RigL, SET, SNFS, DeepR),
     "Regrow.during": TRAINING,

@@ -1,23 +1,29 @@
 """Quantization as a step: round the weights, fit grids to the inputs, and if asked train through both first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import NoneType
 
+import numpy as np
+
 from nncomp.calibration import calibrate
 from nncomp.data import Data
+from nncomp.evidence import Evidence
 from nncomp.fields import alternatives, check_whole
 from nncomp.formats import Format, PerRow, Uniform
 from nncomp.formats.granularity import Granularity
 from nncomp.hooks import Hook
 from nncomp.layer import Linear
+from nncomp.layerwise import described
 from nncomp.network import MLP
 from nncomp.quantize import Dynamic, minmax
+from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range
-from nncomp.shown import shown
+from nncomp.scoring import asked
+from nncomp.shown import shown, word
 from nncomp.steps.fine_tune import FineTune
 from nncomp.transforms import FakeQuantize, Rounded
-from nncomp.weights import Latent, Sparse
+from nncomp.weights import Dense, Latent, Quantized, Sparse
 from nncomp.weights.latent import Transform
 
 
@@ -29,8 +35,10 @@ class Quantize:
     that brings its own scales (`mxfp4`, `q4_0`, `nf4`, `float16` ...), whose products are in floats. `inputs`: the
     format of the layers' inputs, with one static grid each that covers `input_ranges` of the first `samples` training
     samples; or a `Dynamic` quantizer, which needs no samples; or None, for weights only. With `during`, the network is
-    first trained through its quantization (Jacob et al. 2018); without, weights are rounded to nearest. Batch norms are
-    folded into the weights before.
+    first trained through its quantization (Jacob et al. 2018); without, weights are rounded to nearest, or by `method`:
+    from the `grid` and what else it asks for by the names of its arguments (`Evidence`) to codes, as `gptq`, `obq`,
+    `k_best` do, layer after layer, each on what those before it, already quantized, hand on. Batch norms are folded
+    into the weights before.
 
     >>> from nncomp.data import load_data
     >>> network = Quantize()(MLP.init([64, 32, 10]), load_data("digits"))
@@ -45,6 +53,7 @@ class Quantize:
     input_ranges: Range = minmax
     samples: int = 2000
     during: FineTune | None = None
+    method: Callable[..., np.ndarray] | None = None
 
     __repr__ = shown
 
@@ -57,8 +66,16 @@ class Quantize:
                 raise ValueError(f"{name} is a {names}, not {getattr(self, name)!r}")
         if isinstance(self.weights, Format) and (self.per, self.weight_ranges) != (PerRow(), minmax):
             raise ValueError(f"{self.weights} brings its own scales: per and weight_ranges are not for it")
+        if self.method is not None:
+            asked(self.method, "grid")
+            if self.during is not None or not isinstance(self.weights, Uniform):
+                raise ValueError(
+                    f"{word(self.method)} rounds to a uniform grid at once: no training, no {self.weights}"
+                )
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
+        if self.method is not None:
+            return self._with_inputs(self._by_method(network, data), data)
         network = network.with_layers(self._latent)
         if self.during is None:
             return self._with_inputs(network.with_layers(Linear.stored), data)
@@ -75,6 +92,21 @@ class Quantize:
             else FakeQuantize(self.weights, self.per, self.weight_ranges, mask)
         )
         return replace(layer, weight=Latent.of(transform, weight.dense()), input=None)
+
+    def _by_method(self, network: MLP, data: Data) -> MLP:
+        network = network.with_layers(lambda layer: replace(layer.stored().folded(), input=None))
+        samples, names = data.train.first(self.samples), asked(self.method, "grid")  # type: ignore[arg-type]
+        for i, layer in enumerate(network.layers):
+            if not isinstance(layer.weight, Dense):
+                raise ValueError(f"dense float weights are rounded by a method, not {type(layer.weight).__name__}")
+            evidence = Evidence(network, samples)
+            grid = fit_grid(layer.weight.w, self.weights, self.per, self.weight_ranges)  # type: ignore[arg-type]
+            q = self.method(**{name: getattr(evidence, name)[i] for name in names}, grid=grid)  # type: ignore[misc]
+            if not isinstance(q, np.ndarray) or (q.shape, q.dtype) != (layer.weight.shape, grid.format.dtype):
+                expected = f"{grid.format.dtype} {layer.weight.shape}"
+                raise ValueError(f"{word(self.method)}, layer {i}: codes are {expected}, not {described(q)}")
+            network = network.with_layer(i, replace(layer, weight=Quantized.of(q, grid)))
+        return network
 
     def _with_inputs(self, network: MLP, data: Data) -> MLP:
         if isinstance(self.inputs, Uniform):

@@ -38,3 +38,15 @@ class CodeBlock:
         if self.packed is None or q.itemsize > 1:
             return int8_matmul_reference(q, self.codes, q_zero, self.zero)
         return int8_matmul(q, self.packed, q_zero if q_zero.any() else None)
+
+
+def code_blocks(codes: np.ndarray | Sparse, starts: range, zeros: np.ndarray) -> list[CodeBlock]:
+    """Codes (out, in) cut at these columns; `zeros`: (out or 1, blocks).
+
+    >>> blocks = code_blocks(np.array([[1, 2, 3]], np.int8), range(0, 3, 2), np.zeros((1, 2), np.int32))
+    >>> [block.codes.shape for block in blocks]
+    [(1, 2), (1, 1)]
+    """
+    cuts = [(start, min(start + starts.step, starts.stop)) for start in starts]
+    each = np.broadcast_to(zeros, (codes.shape[0], len(cuts)))
+    return [CodeBlock(codes, cut, each[:, block]) for block, cut in enumerate(cuts)]

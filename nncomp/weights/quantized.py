@@ -12,7 +12,7 @@ import numpy as np
 from nncomp.formats import Grid
 from nncomp.kernels.pack import Packed
 from nncomp.kernels.sparse_int8 import KeptCodes
-from nncomp.weights.codes import CodeBlock
+from nncomp.weights.codes import CodeBlock, code_blocks
 from nncomp.weights.dense import Dense
 from nncomp.weights.mantissa import Mantissa
 from nncomp.weights.packed import PackedCodes
@@ -25,8 +25,7 @@ class Quantized:
     """`W = (codes - zero_point) * scale`, where codes are kept; a weight absent from sparse codes is exactly 0.
 
     `codes`: an integer array (out, in), `PackedCodes` or a `Sparse` of such integers; `grid`: what they stand for.
-    Fine-tuning a quantized network moves the scales and leaves the codes. What trains is each scale's
-    `Mantissa`.
+    Fine-tuning a quantized network leaves the codes and moves the scales, each by its `Mantissa`.
 
     >>> from nncomp.formats import Uniform
     >>> grid = Grid(Uniform(), np.array([[0.5]]))
@@ -47,12 +46,16 @@ class Quantized:
             raise ValueError(f"codes from {kept.min()} to {kept.max()} leave {self.grid.format}: {low} to {high}")
 
     @classmethod
-    def encoded(cls, weight: Dense | Sparse, grid: Grid) -> Self:
-        """The weight rounded to the grid, its pattern kept; dense codes that do not fill their dtype are packed."""
-        codes, bits = grid.encode(weight.dense()), grid.format.bits
-        if isinstance(weight, Sparse):
-            return cls(Sparse.from_dense(codes, weight.mask), grid)
+    def of(cls, codes: np.ndarray, grid: Grid) -> Self:
+        """Dense codes, packed where they do not fill their dtype."""
+        bits = grid.format.bits
         return cls(codes if bits in (8, 16) else PackedCodes.of(codes, bits), grid)
+
+    @classmethod
+    def encoded(cls, weight: Dense | Sparse, grid: Grid) -> Self:
+        """The weight rounded to the grid, its pattern kept."""
+        codes = grid.encode(weight.dense())
+        return cls(Sparse.from_dense(codes, weight.mask), grid) if isinstance(weight, Sparse) else cls.of(codes, grid)
 
     @property
     def integer(self) -> bool:
@@ -187,14 +190,11 @@ class Quantized:
     @property
     def packed(self) -> Packed | KeptCodes | None:
         """All codes as the 8-bit kernels read them; None where they are wide, in groups, or sums leave int32."""
-        if not self.integer:
+        if not self.integer or len(self._block_starts) > 1:
             return None
-        block = self._code_blocks[0]
-        return block.packed or block.kept if len(self._block_starts) == 1 else None
+        return self._code_blocks[0].packed or self._code_blocks[0].kept
 
     @cached_property
     def _code_blocks(self) -> list[CodeBlock]:
         """The codes cut at the groups' columns, as the integer kernels read them."""
-        cuts = [(start, min(start + self._block_starts.step, self.shape[1])) for start in self._block_starts]
-        zeros = np.broadcast_to(self.grid.zeros, (self.shape[0], len(cuts)))
-        return [CodeBlock(self._plain, cut, zeros[:, block]) for block, cut in enumerate(cuts)]
+        return code_blocks(self._plain, self._block_starts, self.grid.zeros)
