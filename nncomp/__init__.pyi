@@ -80,6 +80,7 @@ from .shrinking import shrink as shrink
 from .shrinking import without_neurons as without_neurons
 from .steps import Distill as Distill
 from .steps import FineTune as FineTune
+from .steps import MixedPrecision as MixedPrecision
 from .steps import Prune as Prune
 from .steps import Quantize as Quantize
 from .steps import Reconstruct as Reconstruct

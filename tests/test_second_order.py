@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nncomp.formats import Grid, PerGroup, PerRow, Uniform
@@ -143,6 +143,32 @@ def test_k_best_of_all_is_the_true_optimum(seed: int) -> None:
     W, H = layer(seed, inputs=5)
     grid = fitted(W, 2)
     np.testing.assert_allclose(losses(W, k_best(W, H, grid, K=4**5), grid, H), optimum(W, grid, H), rtol=1e-9)
+
+
+def k_best_loop(w: np.ndarray, H: np.ndarray, grid: Grid, i: int, K: int) -> float:
+    """The loss of the best row of K that go on, one column after the other from the last, beginnings as lists."""
+    R, going_on = np.linalg.cholesky(H).T, [(0.0, [0.0] * len(w))]
+    every = [
+        (q - int(grid.zeros[i, 0])) * float(grid.scale[i, 0]) for q in range(grid.format.qmin, grid.format.qmax + 1)
+    ]
+    for j in reversed(range(len(w))):
+        each = []
+        for cost, off in going_on:
+            c = w[j] + sum(R[j, k] * off[k] for k in range(j + 1, len(w))) / R[j, j]
+            for value in sorted(every, key=lambda v: abs(c - v))[:K]:
+                each.append((cost + R[j, j] ** 2 * (c - value) ** 2, [*off[:j], w[j] - value, *off[j + 1 :]]))
+        going_on = sorted(each)[:K]
+    return going_on[0][0]
+
+
+@settings(max_examples=10)
+@given(seeds, st.integers(2, 4), st.integers(2, 3))
+def test_k_best_is_its_loop(seed: int, K: int, bits: int) -> None:
+    W, H = layer(seed, rows=2, inputs=70, samples=100)  # three blocks
+    grid = fitted(W, bits, symmetric=False)
+    q = k_best(W, H, grid, K, order=False)
+    loops = [min(k_best_loop(w, damped(H, 0.01), grid, i, k) for k in (1, K)) for i, w in enumerate(W)]
+    np.testing.assert_allclose(losses(W, q, grid, H), loops, rtol=1e-9)
 
 
 def test_gaps_to_the_true_optimum() -> None:

@@ -8,6 +8,7 @@ from nncomp.quantize.lattice import k_best, nearest_plane
 from nncomp.quantize.ldlq import Incoherent, ldlq
 from nncomp.quantize.nearest import round_to_nearest
 from nncomp.quantize.obq import obq
+from nncomp.quantize.precision import allocate, hawq
 from nncomp.quantize.ranges import Percentile, minmax
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "Incoherent",
     "Percentile",
     "adaround",
+    "allocate",
     "coordinate_descent",
     "gptq",
+    "hawq",
     "k_best",
     "ldlq",
     "minmax",

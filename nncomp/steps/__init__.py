@@ -3,6 +3,7 @@
 from nncomp.steps.compress import CompressionStep, compress, stages
 from nncomp.steps.distill import Distill
 from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.mixed_precision import MixedPrecision
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
@@ -15,6 +16,7 @@ __all__ = [
     "CompressionStep",
     "Distill",
     "FineTune",
+    "MixedPrecision",
     "Prune",
     "Quantize",
     "Reconstruct",

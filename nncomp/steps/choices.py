@@ -9,6 +9,7 @@ from nncomp.hooks import L1, SET, SNFS, DeepR, GroupLasso, RigL, Surgery, TopKAS
 from nncomp.network import MLP
 from nncomp.steps.distill import Distill
 from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.mixed_precision import MixedPrecision
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
@@ -58,6 +59,8 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
         quantize.coordinate_descent,
         quantize.adaround,
     ),
+    "MixedPrecision.choices": (Quantize,),
+    "MixedPrecision.sensitivity": (quantize.hawq,),
     "Reconstruct.method": (prune.alps, prune.obc, prune.sparsegpt, prune.woodfisher),
     "Regrow.by": (RigL, SET, SNFS, DeepR),
     "Regrow.during": TRAINING,
@@ -85,5 +88,6 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
 """What may stand at which key, where its annotation leaves it open."""
 
 STEPS: dict[str, Any] = {
-    step.__name__: step for step in (Prune, Reconstruct, Shrink, Regrow, Rewind, Sparsify, Quantize, FineTune, Distill)
+    step.__name__: step
+    for step in (Prune, Reconstruct, Shrink, Regrow, Rewind, Sparsify, Quantize, MixedPrecision, FineTune, Distill)
 }
