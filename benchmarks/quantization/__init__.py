@@ -1,0 +1,1 @@
+"""What pruning loses, and what it does not: one question a file."""

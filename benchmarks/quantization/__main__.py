@@ -1,0 +1,25 @@
+"""One question about quantization: `python -m benchmarks.quantization QUESTION`, with `--help` for its options."""
+
+import sys
+from collections.abc import Callable
+
+from benchmarks.quantization import layers, mixed, networks, pictures
+
+QUESTIONS: dict[str, Callable[[list[str]], None]] = {
+    "layers": layers.main,  # what each method loses of a layer's outputs
+    "networks": networks.main,  # what it costs a network, five seeds, both data sets
+    "mixed": mixed.main,  # bits by layer
+    "pictures": pictures.main,
+}
+
+
+def main(arguments: list[str]) -> None:
+    """Hand the rest of the command line to the question's own `main`."""
+    if not arguments or arguments[0] not in QUESTIONS:
+        asked = f"no question {arguments[0]!r}; " if arguments and arguments[0] not in ("-h", "--help") else ""
+        raise SystemExit(f"{asked}python -m benchmarks.quantization {'|'.join(QUESTIONS)} [--help]")
+    QUESTIONS[arguments[0]](arguments[1:])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
