@@ -86,6 +86,7 @@ from .steps import Quantize as Quantize
 from .steps import Reconstruct as Reconstruct
 from .steps import Regrow as Regrow
 from .steps import Rewind as Rewind
+from .steps import Share as Share
 from .steps import Shrink as Shrink
 from .steps import Sparsify as Sparsify
 from .steps import compress as compress
@@ -105,4 +106,5 @@ from .weights import Dense as Dense
 from .weights import Latent as Latent
 from .weights import Nested as Nested
 from .weights import Quantized as Quantized
+from .weights import Shared as Shared
 from .weights import Sparse as Sparse

@@ -12,7 +12,7 @@ from nncomp.kernels.threads import on_threads
 from nncomp.layer import Linear
 from nncomp.losses import check_finite, squared_error
 from nncomp.network import MLP
-from nncomp.weights import Encoded, Quantized, Sparse, Weight
+from nncomp.weights import Encoded, Quantized, Shared, Sparse, Weight
 
 
 @dataclass(frozen=True)
@@ -188,4 +188,7 @@ def form(weight: Weight) -> str:
     if isinstance(weight, Quantized):
         layout = "sparse" if isinstance(weight.codes, Sparse) else "dense"
         return f"{layout} {'' if weight.grid.format.signed else 'u'}int{weight.grid.format.bits}"
+    if isinstance(weight, Shared):
+        layout = "sparse " if isinstance(weight.indices, Sparse) else ""
+        return f"{layout}shared {weight.codebook.size} {weight.dtype}"
     return f"{type(weight).__name__.lower()} {weight.dtype}"

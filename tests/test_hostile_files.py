@@ -13,7 +13,7 @@ from nncomp.files.container import LARGEST_HEADER, pack
 from nncomp.network import MLP
 from tests.strategies.hostile import container, good_networks, parts, with_layout, with_tree
 
-DENSE, SPARSE, GROUPED, CODES, FAKE, MASKED, MX, NV, GGUF = good_networks()
+DENSE, SPARSE, GROUPED, CODES, FAKE, MASKED, MX, NV, GGUF, SHARED, PRUNED = good_networks()
 GOOD = to_bytes(DENSE)
 W = "layers.0.weight.w"
 
@@ -66,6 +66,7 @@ def share(told: dict[str, Any]) -> None:
 
 ENTRY = b'"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}'
 S = "layers.0.weight"
+SIGNED = {"is": "PackedCodes", "stream": {"array": f"{S}.indices.stream"}, "shape": [3, 4], "bits": 2, "signed": True}
 NORM = "layers.0.norm"
 HOSTILE = {
     # The container: lengths.
@@ -127,7 +128,7 @@ HOSTILE = {
     "no layers": (with_tree(lambda t: t["network"].update(layers=[]), DENSE), "at least one layer"),
     "a list for a layer": (with_tree(lambda t: t["network"].update(layers=[[]]), DENSE), "layers.0 is Linear, not"),
     "a number for layers": (with_tree(lambda t: t["network"].update(layers=3), DENSE), "a list, each item Linear"),
-    "an unknown form": (weight(DENSE, **{"is": "Eval"}), "one of Dense, Sparse, Quantized, Encoded, Latent, "),
+    "an unknown form": (weight(DENSE, **{"is": "Eval"}), "one of Dense, Sparse, Quantized, Shared, Encoded"),
     "an activation for a weight": (layer(DENSE, weight={"is": "ReLU"}), "layers.0.weight is one of Dense"),
     "a function for a weight": (layer(DENSE, weight={"function": "minmax"}), "layers.0.weight is one of Dense"),
     "an unknown field": (layer(DENSE, secret=1), "a Linear has no 'secret'"),
@@ -186,6 +187,16 @@ HOSTILE = {
     "two tensor scales": (array(NV, f"{S}.parts.2", [1, 1]), "do not fit"),
     "half a block of bytes": (array(GGUF, f"{S}.parts.0", np.zeros((3, 17))), "whole blocks of 18 bytes"),
     "a block of bytes too many": (array(GGUF, f"{S}.parts.0", np.zeros((3, 36))), "are no matrix of shape"),
+    "an index beyond the codebook": (array(SHARED, f"{S}.indices.stream", [3, 0, 0]), "index 3 into a codebook of 3"),
+    "a sparse index beyond it": (
+        array(PRUNED, f"{S}.indices.values", PRUNED.layers[0].weight.indices.values + 2), "index 4 into a codebook",
+    ),
+    "a codebook with NaN": (array(SHARED, f"{S}.codebook", [0, np.nan, 1]), "1 to 65536 finite floats"),
+    "a codebook of nothing": (array(SHARED, f"{S}.codebook", []), r"32 or 64 bits, not float32 \(0,\)"),
+    "a codebook of two sides": (array(SHARED, f"{S}.codebook", [[0], [1], [2]]), r"not float32 \(3, 1\)"),
+    "a codebook for more bits": (array(SHARED, f"{S}.codebook", np.zeros(5)), "of 3 bits, not 2 bits in uint8"),
+    "a codebook for wide indices": (array(PRUNED, f"{S}.codebook", np.zeros(257)), "uint16, or of 9 bits, not uint8"),
+    "indices with signs": (weight(SHARED, indices=SIGNED), "not 2 bits in int8"),
     "an input grid per row": (array(GROUPED, "layers.0.input.scale", [[1], [1], [1]]), "."),
     "a mask of another shape": (array(MASKED, f"{S}.transform.mask", np.ones((2, 2), bool)), r"shape \(3, 4\)"),
 }  # fmt: skip

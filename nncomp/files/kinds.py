@@ -31,6 +31,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
         weights.Dense,
         weights.Sparse,
         weights.Quantized,
+        weights.Shared,
         weights.Encoded,
         weights.Latent,
         weights.Nested,
@@ -40,6 +41,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "Linear.input": (formats.Grid, quantize.Dynamic),
     "Quantized.codes": (weights.Sparse, weights.PackedCodes),
     "Quantized.grid": (formats.Grid,),
+    "Shared.indices": (weights.Sparse, weights.PackedCodes),
     "Latent.transform": (
         transforms.FakeQuantize,
         transforms.Rounded,

@@ -28,6 +28,12 @@ from nncomp.kernels.simd import (
 from nncomp.kernels.simd.path import LANES, PATH, VECTORS
 from nncomp.kernels.threads import split
 
+QUICK = 0 if PATH == "scalar" else 16
+"""Entries up to which the kernel beats BLAS with decoded weights: by far where samples are few, and never far behind.
+
+Of 256 entries, which are no register but many, it is slower but for the largest weights and fewest samples.
+"""
+
 
 class Indices(NamedTuple):
     """Indices into a codebook as the kernel reads them."""

@@ -1,13 +1,17 @@
-"""Quantization on plain arrays: values -> range -> grid -> codes."""
+"""Quantization on plain arrays: values -> range -> grid -> codes, or values -> centers -> indices."""
 
 from nncomp.quantize.adaround import adaround
+from nncomp.quantize.centers import density, kmeans_plus_plus, linear, random
 from nncomp.quantize.descent import coordinate_descent
 from nncomp.quantize.dynamic import Dynamic
 from nncomp.quantize.gptq import gptq
+from nncomp.quantize.importance import fisher_importance, hessian_importance
+from nncomp.quantize.kmeans import kmeans
 from nncomp.quantize.lattice import k_best, nearest_plane
 from nncomp.quantize.ldlq import Incoherent, ldlq
 from nncomp.quantize.nearest import round_to_nearest
 from nncomp.quantize.obq import obq
+from nncomp.quantize.optimal_kmeans import optimal_kmeans
 from nncomp.quantize.precision import allocate, hawq
 from nncomp.quantize.ranges import Percentile, minmax
 
@@ -18,12 +22,20 @@ __all__ = [
     "adaround",
     "allocate",
     "coordinate_descent",
+    "density",
+    "fisher_importance",
     "gptq",
     "hawq",
+    "hessian_importance",
     "k_best",
+    "kmeans",
+    "kmeans_plus_plus",
     "ldlq",
+    "linear",
     "minmax",
     "nearest_plane",
     "obq",
+    "optimal_kmeans",
+    "random",
     "round_to_nearest",
 ]

@@ -9,6 +9,7 @@ from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
 from nncomp.steps.regrow import Regrow
 from nncomp.steps.rewind import Rewind
+from nncomp.steps.share import Share
 from nncomp.steps.shrink import Shrink
 from nncomp.steps.sparsify import Sparsify
 
@@ -22,6 +23,7 @@ __all__ = [
     "Reconstruct",
     "Regrow",
     "Rewind",
+    "Share",
     "Shrink",
     "Sparsify",
     "compress",

@@ -15,6 +15,7 @@ from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
 from nncomp.steps.regrow import Regrow
 from nncomp.steps.rewind import Rewind
+from nncomp.steps.share import Share
 from nncomp.steps.shrink import Shrink
 from nncomp.steps.sparsify import Sparsify
 
@@ -64,6 +65,10 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     "Reconstruct.method": (prune.alps, prune.obc, prune.sparsegpt, prune.woodfisher),
     "Regrow.by": (RigL, SET, SNFS, DeepR),
     "Regrow.during": TRAINING,
+    "Share.by": (quantize.kmeans, quantize.optimal_kmeans),
+    "Share.importance": (quantize.fisher_importance, quantize.hessian_importance),
+    "Share.during": TRAINING,
+    "kmeans.init": (quantize.linear, quantize.density, quantize.random, quantize.kmeans_plus_plus),
     "Shrink.scores": ROWS,
     "Rewind.to": (MLP.init,),
     "Sparsify.by": (
@@ -89,5 +94,7 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
 
 STEPS: dict[str, Any] = {
     step.__name__: step
-    for step in (Prune, Reconstruct, Shrink, Regrow, Rewind, Sparsify, Quantize, MixedPrecision, FineTune, Distill)
+    for step in (
+        Prune, Reconstruct, Shrink, Regrow, Rewind, Sparsify, Quantize, MixedPrecision, Share, FineTune, Distill,
+    )
 }

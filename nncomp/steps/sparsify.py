@@ -22,7 +22,7 @@ from nncomp.transforms import (
     Supermask,
     Variational,
 )
-from nncomp.weights import Encoded, Latent, Quantized, Sparse
+from nncomp.weights import Encoded, Latent, Quantized, Shared, Sparse
 
 Transforms = SoftThreshold | Powerpropagation | Supermask | NofM | Movement | SoftMovement | HardConcrete | Variational
 Means = Transforms | L1 | GroupLasso | Surgery | TopKAST
@@ -55,7 +55,7 @@ class Sparsify:
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         network = network.with_layers(Linear.stored)
-        if any(isinstance(layer.weight, Quantized | Encoded) for layer in network.layers):
+        if any(isinstance(layer.weight, Quantized | Encoded | Shared) for layer in network.layers):
             raise ValueError("codes are fixed while a network trains: make weights sparse before quantizing")
         own, start = self._prepared(network, data)
         trained = self.during(start, data, (own, *hooks))

@@ -7,6 +7,7 @@ from nncomp.weights.nested import Nested
 from nncomp.weights.packed import PackedCodes
 from nncomp.weights.protocol import Weight
 from nncomp.weights.quantized import Quantized
+from nncomp.weights.shared import Shared
 from nncomp.weights.sparse import Sparse
 
-__all__ = ["Dense", "Encoded", "Latent", "Nested", "PackedCodes", "Quantized", "Sparse", "Weight"]
+__all__ = ["Dense", "Encoded", "Latent", "Nested", "PackedCodes", "Quantized", "Shared", "Sparse", "Weight"]

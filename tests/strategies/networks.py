@@ -1,5 +1,7 @@
 """Whole networks: every form of weight, activation, norm and input quantizer, in any combination."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -10,7 +12,7 @@ from nncomp.network import MLP
 from nncomp.norm import BatchNorm
 from nncomp.quantize import Dynamic, minmax
 from nncomp.quantize.nearest import fit_grid
-from nncomp.weights import Encoded, Quantized, Sparse, Weight
+from nncomp.weights import Encoded, PackedCodes, Quantized, Shared, Sparse, Weight
 from tests.strategies.weights import STORED, byte_uniforms, seeds
 
 activations = st.sampled_from([Identity(), ReLU(), LeakyReLU(0.2), Tanh(), GELU(), SiLU()])
@@ -37,6 +39,10 @@ def resized(weight: Weight, inputs: int) -> Weight:
         return Quantized.encoded(
             resized(weight.prepared(), inputs), fit_grid(weight.dense(), weight.grid.format, PerRow())
         )
+    if isinstance(weight, Shared) and isinstance(weight.indices, PackedCodes):
+        return Shared.of(weight.indices.codes[:, columns], weight.codebook)
+    if isinstance(weight, Shared):
+        return replace(weight, indices=resized(weight.indices, inputs))
     if isinstance(weight, Encoded):
         return Encoded.of(weight.format, weight.dense()[:, columns])
     return type(weight)(weight.dense()[:, columns])  # type: ignore[call-arg]

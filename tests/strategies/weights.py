@@ -22,7 +22,7 @@ from nncomp.transforms import (
     Supermask,
     Variational,
 )
-from nncomp.weights import Dense, Encoded, Latent, Nested, PackedCodes, Quantized, Sparse, Weight
+from nncomp.weights import Dense, Encoded, Latent, Nested, PackedCodes, Quantized, Shared, Sparse, Weight
 
 seeds = st.integers(0, 2**32 - 1)
 dtypes = st.sampled_from([np.float32, np.float64])
@@ -106,6 +106,19 @@ def has_zero(name: str) -> bool:
 def encoded(draw: st.DrawFn, dtype: type | None = None) -> Encoded:
     name = draw(st.sampled_from([n for n in NAMES if has_zero(n)]))
     return Encoded.of(NAMES[name], draw(matrices(dtype)))
+
+
+@st.composite
+def shared(draw: st.DrawFn, dtype: type | None = None, pruned: bool = False) -> Shared:
+    """Of few centers and of more than a kernel takes, some of which are equal or nobody's."""
+    w, k = draw(matrices(dtype)), draw(st.sampled_from([1, 2, 3, 7, 16, 17, 256, 257]))
+    rng = np.random.default_rng(draw(seeds))
+    indices = rng.integers(0, k, w.shape).astype(np.uint8 if k <= 256 else np.uint16)
+    return Shared.of(indices, np.resize(w, k), draw(masks(w.shape)) if pruned else None)
+
+
+def shared_pruned(dtype: type | None = None) -> st.SearchStrategy[Shared]:
+    return shared(dtype, pruned=True)
 
 
 @st.composite
@@ -200,7 +213,7 @@ def nested(draw: st.DrawFn, dtype: type | None = None) -> Nested:
     return Nested.within(w, mask, draw(st.integers(0, int(mask.sum()))))
 
 
-STORED = [dense, sparse, dense_codes, sparse_codes, float_zero_codes, encoded]
+STORED = [dense, sparse, dense_codes, sparse_codes, float_zero_codes, encoded, shared, shared_pruned]
 FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [
     *STORED, fake_quantized, fake_quantized_pruned, rounded, masked, soft_threshold, powerpropagation, supermask,
     n_of_m, hard_concrete, variational, movement, soft_movement, nested,
