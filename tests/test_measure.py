@@ -21,7 +21,7 @@ from nncomp.network import MLP
 from nncomp.norm import BatchNorm
 from nncomp.quantize import Dynamic, round_to_nearest
 from nncomp.transforms import FakeQuantize
-from nncomp.weights import Dense, Latent, Quantized, Sparse
+from nncomp.weights import Dense, Latent, Quantized, Shared, Sparse
 
 # 2 outputs, 5 inputs, 4 weights of 10 that are not 0, 1 bias of 2: 12 parameters, 5 nonzeros.
 W = np.array([[1, 0, -2, 0, 0], [0, 0, 3, 0, 4]], np.float32)
@@ -33,6 +33,11 @@ ASYMMETRIC = Uniform(signed=False, symmetric=False)
 
 def grid(format: Uniform, per: Any = None) -> Grid:
     return round_to_nearest(W, format, per)[1]
+
+
+def shared(dtype: type, mask: np.ndarray | None = None) -> Shared:
+    values, indices = np.unique(W, return_inverse=True)
+    return Shared.of(indices.reshape(W.shape).astype(np.uint8), values.astype(dtype), mask)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +57,9 @@ def grid(format: Uniform, per: Any = None) -> Grid:
         pytest.param(
             Quantized.encoded(SPARSE, grid(Uniform(), PerGroup(2))), 4 + 7 + 24, 16 + LISTS, 4, id="in groups"
         ),
+        # Five values are told apart by 3 bits; ten times as many are 4 bytes.
+        pytest.param(shared(np.float64), 4 + 5 * 8, 80, 10, id="shared"),
+        pytest.param(shared(np.float32, W != 0), 4 + 7 + 5 * 4, 16 + LISTS, 4, id="sparse shared"),
         pytest.param(Quantized.encoded(SPARSE, grid(ASYMMETRIC)), 4 + 7 + 10, 16 + LISTS, 4, id="sparse zero points"),
     ],
 )
@@ -80,6 +88,14 @@ def owned(root: Any) -> int:
 def test_what_kernels_read_is_resident(weight: Any, format: Uniform, per: Any, input: Any) -> None:
     layer = Linear(Quantized.encoded(weight, grid(format, per)), BIAS, input=input)
     layer(np.ones((1, 5), np.float32))
+    assert layer_cost(layer).resident == owned(layer)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("mask", [None, W != 0])
+def test_what_shared_weights_are_read_from_is_resident(dtype: type, mask: np.ndarray | None) -> None:
+    layer = Linear(shared(dtype, mask), BIAS.astype(dtype))
+    layer(np.ones((1, 5), dtype))
     assert layer_cost(layer).resident == owned(layer)
 
 
@@ -114,6 +130,8 @@ def test_a_network_costs_the_sum_of_its_layers() -> None:
         (SPARSE, "sparse float32"),
         (Quantized.encoded(Dense(W), grid(Uniform(4))), "dense int4"),
         (Quantized.encoded(SPARSE, grid(ASYMMETRIC)), "sparse uint8"),
+        (shared(np.float32), "shared 5 float32"),
+        (shared(np.float64, W != 0), "sparse shared 5 float64"),
         (Latent.of(FakeQuantize(), W), "latent float32"),
     ],
 )

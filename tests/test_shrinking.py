@@ -13,7 +13,7 @@ from nncomp.activations import Softmax
 from nncomp.network import MLP
 from nncomp.prune import compensate, geometric_median, mean_activation, nonzero_activation, row_l1, row_l2
 from nncomp.shrinking import shrink, without_neurons
-from nncomp.weights import Dense, Encoded, Quantized, Sparse
+from nncomp.weights import Dense, Encoded, Quantized, Shared, Sparse
 from tests.strategies.networks import networks
 from tests.strategies.weights import matrices, seeds
 
@@ -31,7 +31,7 @@ def deadened(network: MLP, seed: int, as_mask: bool) -> MLP:
 
 
 def floats_only(network: MLP) -> bool:
-    return not any(isinstance(layer.weight, Quantized | Encoded) for layer in network.layers)
+    return not any(isinstance(layer.weight, Quantized | Encoded | Shared) for layer in network.layers)
 
 
 @given(networks(np.float64, quantized_inputs=False).filter(floats_only), seeds, st.booleans())

@@ -48,9 +48,9 @@ from nncomp.prune import (
     wanda,
     woodfisher,
 )  # fmt: skip
-from nncomp.quantize import Dynamic, Percentile, minmax
+from nncomp.quantize import Dynamic, Percentile, minmax, optimal_kmeans
 from nncomp.scoring import scores_of
-from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Rewind, Shrink, compress, stages
+from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Rewind, Share, Shrink, compress, stages
 from nncomp.transforms import FakeQuantize
 from nncomp.weights import Latent, Quantized, Sparse, Weight
 from tests.strategies.weights import plain_codes
@@ -391,6 +391,8 @@ STEPS = [
     Reconstruct(0.5),
     Shrink(),
     Shrink(0.3),
+    Share(8),
+    Share(5, optimal_kmeans, during=SHORT),
 ]
 
 
@@ -398,7 +400,8 @@ STEPS = [
 def test_every_step_takes_every_other_steps_output(dense: MLP, first, second) -> None:  # type: ignore[no-untyped-def]
     network = first(dense, DATA)
     codes_fixed = isinstance(second, Reconstruct | Shrink) or (isinstance(second, Prune) and second.during)
-    if codes_fixed and isinstance(first, Quantize):
+    codes_fixed = codes_fixed and isinstance(first, Quantize | Share)
+    if codes_fixed or (isinstance(first, Quantize) and isinstance(second, Share)):
         with pytest.raises(ValueError, match="before quantizing"):
             second(network, DATA)
         return
@@ -473,6 +476,7 @@ def test_the_repr_of_a_recipe_reproduces_it() -> None:
         Prune(0.9, scores=row_l1, keep=keep_largest),
         Prune(0.9, scores=synflow, rounds=100),
         Quantize(input_ranges=Percentile(99.0)),
+        Share(8, optimal_kmeans),
     ]:
         assert eval(repr(step)) == step
     shown = "Prune(sparsity=0.5, scores=partial(ria, a=1.0), keep=partial(keep_blocks, block=(4, 2)))"

@@ -67,7 +67,8 @@ def nearest(w: np.ndarray, c: np.ndarray) -> np.ndarray:
     >>> nearest(np.array([[-3.0, 0.5, 0.6]]), np.array([0.0, 1.0]))
     array([[0, 0, 1]], dtype=uint8)
     """
-    return np.searchsorted(middles(c.astype(np.float64)), w).astype(np.uint8 if c.size <= 256 else np.uint16)
+    first = np.searchsorted(c, c).astype(np.uint8 if c.size <= 256 else np.uint16)  # of those that are equal
+    return first[np.searchsorted(middles(c.astype(np.float64)), w)]
 
 
 def shared(w: np.ndarray, k: int, c: np.ndarray, exponent: int) -> tuple[np.ndarray, np.ndarray]:

@@ -29,6 +29,7 @@ def kmeans(
     c = np.sort(np.asarray(init(values.v, values.h, k), np.float64))
     if c.ndim != 1 or not 1 <= c.size <= k or not np.isfinite(c).all():
         raise ValueError(f"k-means begins at 1 to {k} finite centers (k,), not at {c} of shape {c.shape}")
+    c = np.pad(c, (0, k - c.size), mode="edge")  # of equal centers, the lower gets what is below them
     if zero:
         c[np.abs(c).argmin()] = 0
         c.sort()

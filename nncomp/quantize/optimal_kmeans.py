@@ -74,4 +74,4 @@ def _about_zero(values: Values, k: int) -> np.ndarray:
     p, q, start, stop = chosen
     below = _edges([last for _, last in left[: p + 1]], start)
     above = m - _edges([last for _, last in right[: q + 1]], m - stop)[::-1]
-    return np.concatenate([values.means(below), [0.0], values.means(above)])
+    return np.sort(np.concatenate([values.means(below), [0.0], values.means(above)]))  # nobody's 0 may be anywhere
