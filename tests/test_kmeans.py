@@ -168,6 +168,12 @@ def test_what_counts_more_is_drawn_more_often() -> None:
     pairs = [kmeans_plus_plus(v, h, 2, seed=seed) for seed in range(2000)]
     far = [9 in pair for pair in pairs if 0 in pair]
     assert abs(np.mean(far) - 81 / 82) < 0.02
+    pairs = [kmeans_plus_plus(v, np.array([1e6, 81.0, 1.0]), 2, seed=seed) for seed in range(2000)]
+    assert abs(np.mean([9 in pair for pair in pairs]) - 0.5) < 5 * 0.5 / np.sqrt(2000), "81 times nearer counts as much"
+
+
+def test_steps_of_the_cumulative_distribution() -> None:
+    assert density(np.arange(8.0), np.ones(8), 4).tolist() == [0, 2, 4, 6]
 
 
 @pytest.mark.parametrize("k", [2, 5, 16])

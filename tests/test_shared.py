@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nncomp import prune
 from nncomp.evidence import Evidence
 from nncomp.files import from_bytes, to_bytes
 from nncomp.kernels.lookup import QUICK
@@ -155,7 +156,7 @@ def test_a_pattern_is_kept_and_what_is_absent_has_no_part(dense: MLP) -> None:
 
 
 def test_pruning_after_sharing_leaves_what_was_pruned_before(dense: MLP) -> None:
-    network = Prune(0.8)(Prune(0.5)(Share(4)(dense, DATA), DATA), DATA)
+    network = Prune(0.8, scores=prune.random)(Prune(0.5)(Share(4)(dense, DATA), DATA), DATA)
     assert sum(weight.multiply_adds for weight in shared(network)) == 77 - round(0.8 * 77)
     for step in (Prune(0.5, during=FineTune(1)), Sparsify(during=FineTune(1))):
         with pytest.raises(ValueError, match="codes are fixed while a network trains"):

@@ -13,7 +13,7 @@ def optimal_kmeans(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The minimum of `sum h_i (w_i - c_i)^2`, c_i the nearest of k centers: `kmeans` is never better.
 
-    By dynamic programming over the m distinct values (Wang & Song 2011, equation 1), in O(k m log m) as rows of a
+    By dynamic programming over the m distinct values (Wang & Song 2011), in O(k m log m) as rows of a
     totally monotone matrix (Gronlund et al. 2017), with 4 k m bytes, or 24 k m with `zero`. Arguments and what is
     returned as for `kmeans`; with `zero`, the minimum with one center at 0.
 
