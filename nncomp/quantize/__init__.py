@@ -1,9 +1,11 @@
 """Quantization on plain arrays: values -> range -> grid -> codes, or values -> centers -> indices."""
 
 from nncomp.quantize.adaround import adaround
+from nncomp.quantize.bias_correction import bias_correction
 from nncomp.quantize.centers import density, kmeans_plus_plus, linear, random
 from nncomp.quantize.descent import coordinate_descent
 from nncomp.quantize.dynamic import Dynamic
+from nncomp.quantize.equalization import equalize, equalize_chain
 from nncomp.quantize.gptq import gptq
 from nncomp.quantize.importance import fisher_importance, hessian_importance
 from nncomp.quantize.kmeans import kmeans
@@ -14,6 +16,7 @@ from nncomp.quantize.obq import obq
 from nncomp.quantize.optimal_kmeans import optimal_kmeans
 from nncomp.quantize.precision import allocate, hawq
 from nncomp.quantize.ranges import Percentile, minmax
+from nncomp.quantize.scaling import awq, smoothquant
 
 __all__ = [
     "Dynamic",
@@ -21,8 +24,12 @@ __all__ = [
     "Percentile",
     "adaround",
     "allocate",
+    "awq",
+    "bias_correction",
     "coordinate_descent",
     "density",
+    "equalize",
+    "equalize_chain",
     "fisher_importance",
     "gptq",
     "hawq",
@@ -38,4 +45,5 @@ __all__ = [
     "optimal_kmeans",
     "random",
     "round_to_nearest",
+    "smoothquant",
 ]
