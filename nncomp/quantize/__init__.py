@@ -11,12 +11,16 @@ from nncomp.quantize.importance import fisher_importance, hessian_importance
 from nncomp.quantize.kmeans import kmeans
 from nncomp.quantize.lattice import k_best, nearest_plane
 from nncomp.quantize.ldlq import Incoherent, ldlq
+from nncomp.quantize.llm_int8 import llm_int8
+from nncomp.quantize.low_rank import lqer, qera, svdquant
 from nncomp.quantize.nearest import round_to_nearest
 from nncomp.quantize.obq import obq
 from nncomp.quantize.optimal_kmeans import optimal_kmeans
 from nncomp.quantize.precision import allocate, hawq
 from nncomp.quantize.ranges import Percentile, minmax
 from nncomp.quantize.scaling import awq, smoothquant
+from nncomp.quantize.splitting import split_channels
+from nncomp.quantize.spqr import spqr_outliers, spqr_sensitivity
 
 __all__ = [
     "Dynamic",
@@ -39,11 +43,18 @@ __all__ = [
     "kmeans_plus_plus",
     "ldlq",
     "linear",
+    "llm_int8",
+    "lqer",
     "minmax",
     "nearest_plane",
     "obq",
     "optimal_kmeans",
+    "qera",
     "random",
     "round_to_nearest",
     "smoothquant",
+    "split_channels",
+    "spqr_outliers",
+    "spqr_sensitivity",
+    "svdquant",
 ]

@@ -1,0 +1,90 @@
+"""What a low-rank pair of factors can take over of quantization: the error after it, or the outliers before it.
+
+    W ~ W' + A B,   A (out, rank), B (rank, in).
+
+Truncated singular value decompositions are the best pairs (Eckart & Young 1936) in the metric each is computed in.
+"""
+
+import numpy as np
+
+from nncomp.layerwise import check_damp, check_layer, check_weights
+from nncomp.quantize.inputs import check_pair, check_vector
+
+
+def lqer(W: np.ndarray, W_new: np.ndarray, rank: int, s: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """`A = U_k, B = S_k V_kT diag(s)^-1` of the error `(W - W') diag(s) = U S VT` (Zhang et al. 2024, section 3).
+
+    Of all pairs of that rank, the one that loses least of `||(W - W' - A B) diag(s)||`. `s (in,)`, above 0: how large
+    each input is (L2QER: its mean |x|), or None for ones (LQER).
+
+    >>> W, W_new = np.array([[3.0, 0.0], [0.0, 5.5]]), np.array([[2.0, 0.0], [0.0, 5.0]])
+    >>> A, B = lqer(W, W_new, rank=1, s=np.array([1.0, 9.0]))
+    >>> (A @ B).round(6)
+    array([[0. , 0. ],
+           [0. , 0.5]])
+    """
+    check_pair(W, W_new)
+    _check_rank(W, rank)
+    s = np.ones(W.shape[1]) if s is None else s
+    check_vector(s, W.shape[1], "sizes of inputs")
+    if not (s > 0).all():
+        raise ValueError(f"sizes of inputs are above 0, not {s.min()}")
+    U, S, VT = _truncated((W.astype(np.float64) - W_new) * s, rank)
+    return U.astype(W.dtype), (S[:, None] * VT / s).astype(W.dtype)
+
+
+def qera(
+    W: np.ndarray, W_new: np.ndarray, rank: int, H: np.ndarray, damp: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """`A = U_k, B = S_k V_kT H^-1/2` of the error `(W - W') H^1/2 = U S VT` (Zhang et al. 2025, theorem 1).
+
+    Of all pairs of that rank, the one that loses least of the outputs, `||X (W - W' - A B)T||`, `H = XT X (in, in)`:
+    `lqer` in the metric of the inputs. Where H is singular, by the pseudoinverse: what no input shows stays lost.
+    `damp`, a fraction of H's mean diagonal, is added to all of it.
+
+    >>> A, B = qera(np.array([[3.0, 0.4]]), np.array([[2.0, 0.0]]), rank=1, H=np.array([[2.0, 1.0], [1.0, 2.0]]))
+    >>> (A @ B).round(6)
+    array([[1. , 0.4]])
+    """
+    check_layer(W, H)
+    check_pair(W, W_new)
+    check_damp(damp)
+    _check_rank(W, rank)
+    lam, Q = np.linalg.eigh(H.astype(np.float64))
+    lam = lam + damp * np.diag(H).mean()
+    seen = lam > len(H) * np.finfo(np.float64).eps * lam.max()
+    root, Q = np.sqrt(lam[seen]), Q[:, seen]
+    U, S, VT = _truncated((W.astype(np.float64) - W_new) @ Q * root, rank)
+    return U.astype(W.dtype), (S[:, None] * VT / root @ Q.T).astype(W.dtype)
+
+
+def svdquant(W: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`L1 = U_k S_k, L2 = V_kT` of `W = U S VT`, and the residual `R = W - L1 L2` (Li et al. 2024, section 4.2).
+
+    L1 (out, rank) and L2 (rank, in) stay in high precision, R (out, in) is what is left to quantize. The paper moves
+    the outliers of the inputs to W first: `svdquant(W * smoothquant(x_max, W), rank)`.
+
+    >>> L1, L2, R = svdquant(np.array([[3.0, 0.0], [0.0, 1.0]]), rank=1)
+    >>> L1 @ L2, R
+    (array([[3., 0.],
+           [0., 0.]]), array([[0., 0.],
+           [0., 1.]]))
+    """
+    check_weights(W)
+    _check_rank(W, rank)
+    U, S, VT = _truncated(W.astype(np.float64), rank)
+    L1, L2 = (U * S).astype(W.dtype), VT.astype(W.dtype)
+    return L1, L2, W - L1 @ L2
+
+
+def _check_rank(W: np.ndarray, rank: int) -> None:
+    if not 1 <= rank <= min(W.shape):
+        raise ValueError(f"a rank is from 1 to {min(W.shape)} for weights {W.shape}, not {rank}")
+
+
+def _truncated(E: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`U_k, S_k, V_kT`, with zeros where E has fewer columns than that."""
+    U, S, VT = np.linalg.svd(E, full_matrices=False)
+    missing = max(rank - len(S), 0)
+    U, VT = np.pad(U[:, :rank], ((0, 0), (0, missing))), np.pad(VT[:rank], ((0, missing), (0, 0)))
+    return U, np.pad(S[:rank], (0, missing)), VT

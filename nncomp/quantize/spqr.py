@@ -1,0 +1,50 @@
+"""SpQR's outliers: the few weights whose rounding costs most are kept in floats (Dettmers et al. 2023)."""
+
+import numpy as np
+
+from nncomp.layerwise import check_layer, damped
+from nncomp.quantize.inputs import check_pair
+
+
+def spqr_sensitivity(W: np.ndarray, W_new: np.ndarray, H: np.ndarray, damp: float = 0.01) -> np.ndarray:
+    """`s_ij = (w_ij - w'_ij)^2 / (2 [H^-1]_jj)`, (out, in): what rounding w_ij alone costs (equation 2).
+
+    Half of the least `||X (w_i - w)T||^2` that a row w can have with w'_ij in place j, the others making up for it.
+    `H = XT X (in, in)`, with `damp` of its mean diagonal added. A weight whose input is always 0 costs 0.
+
+    >>> H = np.array([[2.0, 1.0], [1.0, 2.0]])
+    >>> spqr_sensitivity(np.array([[1.0, 3.0]]), np.array([[2.0, 3.0]]), H, damp=0.0).round(6)
+    array([[0.75, 0.  ]])
+    """
+    check_layer(W, H)
+    check_pair(W, W_new)
+    try:
+        d = np.diag(np.linalg.inv(damped(H, damp)))
+    except np.linalg.LinAlgError:
+        d = np.zeros(len(H))
+    if not (d > 0).all():
+        raise ValueError(f"H {H.shape} is singular: it needs damping, and {damp} is too little")
+    lost = (W.astype(np.float64) - W_new.astype(np.float64)) ** 2
+    return np.where(np.diag(H) == 0, 0, lost / (2 * d))
+
+
+def spqr_outliers(
+    W: np.ndarray, W_new: np.ndarray, H: np.ndarray, fraction: float = 0.01, damp: float = 0.01
+) -> np.ndarray:
+    """A mask (out, in) of the `round(fraction n)` weights that stay in floats: those of the largest sensitivity.
+
+    `W_new`: what the weights were rounded to. Ties are decided by position; for a threshold instead of a number,
+    `spqr_sensitivity(W, W_new, H) > threshold` (section 4). The grid is then fitted again without them, to
+    `np.where(outliers, 0, W)`. The paper's code ranks by what a group's cost falls when it is fitted without a weight.
+
+    >>> W = np.array([[1.2, 0.1], [-3.3, 2.0]])
+    >>> spqr_outliers(W, np.round(W), np.eye(2), fraction=0.25)
+    array([[False, False],
+           [ True, False]])
+    """
+    scores = spqr_sensitivity(W, W_new, H, damp)
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"outliers are a fraction of the weights between 0 and 1, not {fraction}")
+    mask = np.zeros(W.size, bool)
+    mask[np.argsort(-scores, axis=None, kind="stable")[: round(fraction * W.size)]] = True
+    return mask.reshape(W.shape)
