@@ -107,6 +107,7 @@ def test_fewer_samples_than_inputs(seed: int, samples: int) -> None:
     """H is singular: as many factors as samples leave nothing of the outputs' error."""
     W, W_new, X = layer(seed, samples=samples)
     A, B = qera(W, W_new, rank=4, H=gram(X))
+    assert A.shape == (5, 4) and B.shape == (4, 6)
     scale = np.linalg.norm(X) * np.linalg.norm(W)
     # H = X^T X squares what X sees: half of the digits are left where its singular values are small.
     assert np.sqrt(lost(W - W_new, A, B, X)) <= 1e-6 * scale and np.isfinite(A).all() and np.isfinite(B).all()

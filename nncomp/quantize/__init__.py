@@ -6,6 +6,7 @@ from nncomp.quantize.centers import density, kmeans_plus_plus, linear, random
 from nncomp.quantize.descent import coordinate_descent
 from nncomp.quantize.dynamic import Dynamic
 from nncomp.quantize.equalization import equalize, equalize_chain
+from nncomp.quantize.gpfq import gpfq
 from nncomp.quantize.gptq import gptq
 from nncomp.quantize.importance import fisher_importance, hessian_importance
 from nncomp.quantize.kmeans import kmeans
@@ -13,12 +14,14 @@ from nncomp.quantize.lattice import k_best, nearest_plane
 from nncomp.quantize.ldlq import Incoherent, ldlq
 from nncomp.quantize.llm_int8 import llm_int8
 from nncomp.quantize.low_rank import lqer, qera, svdquant
+from nncomp.quantize.magr import magr, shrink_largest
 from nncomp.quantize.nearest import round_to_nearest
 from nncomp.quantize.obq import obq
 from nncomp.quantize.optimal_kmeans import optimal_kmeans
 from nncomp.quantize.precision import allocate, hawq
 from nncomp.quantize.ranges import Percentile, minmax
 from nncomp.quantize.scaling import awq, smoothquant
+from nncomp.quantize.signround import signround
 from nncomp.quantize.splitting import split_channels
 from nncomp.quantize.spqr import spqr_outliers, spqr_sensitivity
 
@@ -35,6 +38,7 @@ __all__ = [
     "equalize",
     "equalize_chain",
     "fisher_importance",
+    "gpfq",
     "gptq",
     "hawq",
     "hessian_importance",
@@ -45,6 +49,7 @@ __all__ = [
     "linear",
     "llm_int8",
     "lqer",
+    "magr",
     "minmax",
     "nearest_plane",
     "obq",
@@ -52,6 +57,8 @@ __all__ = [
     "qera",
     "random",
     "round_to_nearest",
+    "shrink_largest",
+    "signround",
     "smoothquant",
     "split_channels",
     "spqr_outliers",
