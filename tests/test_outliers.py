@@ -122,18 +122,19 @@ def test_splitting_keeps_the_function(seed: int, fraction: float, dtype: type) -
     assert (abs(x[:, index] @ new.T - x @ W.T) <= bound).all()
 
 
-@given(seeds, st.integers(0, 8))
-def test_each_split_is_of_the_largest_column(seed: int, count: int) -> None:
+@given(seeds, st.integers(0, 8), st.sampled_from([0.0, 0.5]))
+def test_each_split_is_of_the_largest_column(seed: int, count: int, whole: float) -> None:
     """By loops over parts: the largest is taken apart, the first of those that are equal."""
     W = np.random.default_rng(seed).integers(-8, 9, (3, 4)) * 1.0
     parts = [(j, [float(v) for v in W[:, j]]) for j in range(4)]
     for _ in range(count):
         sizes = [max(map(abs, column)) for _, column in parts]
         k = sizes.index(max(sizes))
-        half = [v / 2 for v in parts[k][1]]
-        parts[k] = (parts[k][0], half)
-        parts.append((parts[k][0], half))
-    new, index = split_channels(W, count / 4)
+        j, column = parts[k]
+        split = [abs(v) > whole * sizes[k] for v in column]
+        parts[k] = (j, [v / 2 if two else v for v, two in zip(column, split)])
+        parts.append((j, [v / 2 if two else 0.0 for v, two in zip(column, split)]))
+    new, index = split_channels(W, count / 4, whole=whole)
     assert index.tolist() == [j for j, _ in parts] and new.T.tolist() == [column for _, column in parts]
 
 
@@ -184,6 +185,7 @@ one = np.ones((1, 1))
         (lambda: split_channels(one * np.nan, 0.5), "weights are finite"),
         (lambda: split_channels(np.ones((2, 2)), 0.5, np.ones(2)), "one or (2, 1), not (2,)"),
         (lambda: split_channels(one, 0.5, -1.0), "not () from -1.0"),
+        (lambda: split_channels(one, 0.5, whole=2.0), "between 0 and 1, not 2.0"),
     ],
 )
 def test_bad_arguments(call, message: str) -> None:  # type: ignore[no-untyped-def]
