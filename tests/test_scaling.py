@@ -10,7 +10,25 @@ from hypothesis import strategies as st
 
 from nncomp.activations import LeakyReLU, ReLU
 from nncomp.formats import PerGroup, PerRow, PerTensor, Uniform
-from nncomp.quantize import Percentile, awq, bias_correction, equalize, equalize_chain, round_to_nearest, smoothquant
+from nncomp.layerwise import gram
+from nncomp.quantize import (
+    Percentile,
+    awq,
+    bias_correction,
+    equalize,
+    equalize_chain,
+    gpfq,
+    llm_int8,
+    lqer,
+    magr,
+    qera,
+    round_to_nearest,
+    signround,
+    smoothquant,
+    split_channels,
+    spqr_outliers,
+    svdquant,
+)
 from tests.strategies.weights import seeds
 
 EPS = np.finfo(np.float64).eps
@@ -186,6 +204,21 @@ def test_awq_of_degenerate_layers(dtype: type) -> None:
     X = np.array([[4.0, 0.0, 16.0]], dtype)  # input 1 counts as input 0 does
     s = awq(np.array([[0.3, 9.0, 7.0]], dtype), X, format, per)
     assert s[1] == s[0] and (s > 0).all()
+
+
+def test_what_is_given_stays() -> None:
+    """Every method on arrays that cannot be written to, which raises if it tries."""
+    rng = np.random.default_rng(0)
+    W, V, X, b = rng.standard_normal((4, 4)), rng.standard_normal((4, 4)), rng.standard_normal((9, 4)), np.ones(4)
+    H, (_, grid) = gram(X), round_to_nearest(W)
+    for array in (W, V, X, b, H):
+        array.flags.writeable = False
+    results = [
+        bias_correction(W, V, b, b), *equalize(W, b, V), smoothquant(b, W), awq(W, X, Uniform(), PerRow()),
+        *llm_int8(X, W), spqr_outliers(W, V, H), *split_channels(W, 0.5), *lqer(W, V, 2), *qera(W, V, 2, H),
+        *svdquant(W, 2), gpfq(W, X, grid), signround(W, H, grid), magr(W, H),
+    ]  # fmt: skip
+    assert not any(np.shares_memory(r, a) for r in results for a in (W, V, X, b, H))
 
 
 def full(value: float, *shape: int) -> np.ndarray:

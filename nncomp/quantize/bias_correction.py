@@ -9,7 +9,7 @@ def bias_correction(W: np.ndarray, W_new: np.ndarray, b: np.ndarray, mean: np.nd
     """`b' = b + (W - W') E[x]`: each output's mean on inputs of that `mean (in,)` is what it was.
 
     `W, W_new (out, in)`: before and after quantization (or pruning); `b (out,)`. Only the mean of what is lost comes
-    back, the rest stays (Nagel et al. 2019, section 4.2; for weights alone Banner et al. 2019, section 5.2).
+    back, the rest stays (Nagel et al. 2019, section 4.2).
 
     >>> bias_correction(np.array([[1.0, 2.0]]), np.array([[1.5, 2.0]]), b=np.array([0.0]), mean=np.array([3.0, 1.0]))
     array([-1.5])

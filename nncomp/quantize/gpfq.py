@@ -12,9 +12,8 @@ def gpfq(W: np.ndarray, X: np.ndarray, grid: Grid, X_new: np.ndarray | None = No
         q_t = Q(<X~_t, u_{t-1} + w_t X_t> / ||X~_t||^2),   u_t = u_{t-1} + w_t X_t - q_t X~_t,   u_0 = 0,
 
     for each row w and t = 1 ... in: of all values of the grid, q_t leaves the smallest `||u_t||`, where u is what the
-    outputs lack so far (Lybrand & Saab 2021, section 3; Zhang, Zhou & Saab 2023, section 2). `X_new (samples, in)`: X~,
-    the inputs that the network has once its layers before are quantized, or None for X itself. A weight whose X~_t is 0
-    is rounded.
+    outputs lack so far (Lybrand & Saab 2021). `X_new (samples, in)`: X~, the inputs that the network has once its
+    layers before are quantized (Zhang, Zhou & Saab 2023), or None for X itself. A weight whose X~_t is 0 is rounded.
 
     >>> from nncomp.formats import Uniform
     >>> grid = Grid(Uniform(bits=4), np.array([[1.0]]))

@@ -7,7 +7,7 @@ from nncomp.layerwise import check_layer
 
 
 def signround(W: np.ndarray, H: np.ndarray, grid: Grid, steps: int = 200, rate: float | None = None) -> np.ndarray:
-    """Codes (out, in) of `Q(W + s V)` with offsets `|V| <= 1/2` that lose least of the outputs (equations 3 to 5).
+    """Codes (out, in) of `Q(W + s V)` with offsets `|V| <= 1/2` that lose least of the outputs (section 3).
 
         V <- clip(V - rate_t sign(dL/dV), -1/2, 1/2),   L = ||X (W - Q(W + s V))T||^2,   H = XT X (in, in),
 

@@ -14,7 +14,7 @@ def split_channels(
 
     k times the column with the largest |weight|, which can be one that was split before, becomes two: `w / 2` twice, or
     quantization-aware `(w - step / 2) / 2` and `(w + step / 2) / 2`, where `step` is the grid's, one or one a row
-    (out, 1). On a symmetric grid of that step with half_up rounding, these add up to w rounded once (section 3.3),
+    (out, 1). On a symmetric grid of that step with half_up rounding, these add up to w rounded once (section 3),
     halves alike do not. The new column is the last; ties are decided by position. Weights of at most `whole` times the
     largest of their column stay in the first part: only zeros, or with 1/2 as in the authors' code (there, of the
     largest with its sign).
