@@ -95,7 +95,9 @@ def _least(w: np.ndarray, H: np.ndarray, format: Uniform, scale: np.ndarray) -> 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, quantize, measure, print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quantization layers", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quantization layers", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--epochs", type=int, default=20, help="epochs of the training before")
     parser.add_argument("--bits", nargs="+", type=int, choices=BITS, default=list(BITS), help="of the weights")
     parser.add_argument("--data", help="folder of MNIST's IDX files; NNCOMP_DATA if not given")

@@ -44,7 +44,9 @@ def bits_of(network: MLP) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, quantize in all ways, print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quantization mixed", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quantization mixed", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--epochs", type=int, default=20, help="epochs of the training before")
     parser.add_argument("--data", help="folder of MNIST's IDX files; NNCOMP_DATA if not given")
     options = parser.parse_args(arguments)
@@ -56,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     losses = {id(n): loss(n, samples) for n in every}
 
     def row(name: str, n: MLP) -> None:
-        told = f"{loss(n, samples):10.4f} {loss(n, data.validation):10.4f} {100 * (1 - accuracy(n, data.validation)):7.2f}"
+        told = (
+            f"{loss(n, samples):10.4f} {loss(n, data.validation):10.4f} {100 * (1 - accuracy(n, data.validation)):7.2f}"
+        )
         print(f"{name:34} {bits_of(n):8} {stored(n):6.2f} {told}", flush=True)
 
     print(f"{'':34} {'bits':8} {'stored':>6} {'loss':>10} {'validation':>10} {'error %':>7}")

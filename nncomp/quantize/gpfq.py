@@ -30,16 +30,8 @@ def gpfq(W: np.ndarray, X: np.ndarray, grid: Grid, X_new: np.ndarray | None = No
     codes, U = np.empty(W.shape, grid.format.dtype), np.zeros((len(W), len(X)))
     for t, (x, x_new) in enumerate(zip(X.T.astype(np.float64), X_new.T.astype(np.float64))):
         U += np.outer(W[:, t], x)
-        energy, column = x_new @ x_new, _column(grid, t)
+        energy, column = x_new @ x_new, grid.column(t)
         wanted = U @ x_new / energy if energy > 0 else W[:, t]
         codes[:, [t]] = column.encode(wanted[:, None])
         U -= np.outer(column.decode(codes[:, [t]]), x_new)
     return codes
-
-
-def _column(grid: Grid, t: int) -> Grid:
-    """The grid of column t alone."""
-    if grid.group is None:
-        return grid
-    block = slice(t // grid.group, t // grid.group + 1)
-    return Grid(grid.format, grid.scale[:, block], None if grid.zero_point is None else grid.zero_point[:, block])

@@ -59,6 +59,8 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
         quantize.k_best,
         quantize.coordinate_descent,
         quantize.adaround,
+        quantize.signround,
+        quantize.gpfq,
     ),
     "MixedPrecision.choices": (Quantize,),
     "MixedPrecision.sensitivity": (quantize.hawq,),
@@ -95,6 +97,16 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
 STEPS: dict[str, Any] = {
     step.__name__: step
     for step in (
-        Prune, Reconstruct, Shrink, Regrow, Rewind, Sparsify, Quantize, MixedPrecision, Share, FineTune, Distill,
+        Prune,
+        Reconstruct,
+        Shrink,
+        Regrow,
+        Rewind,
+        Sparsify,
+        Quantize,
+        MixedPrecision,
+        Share,
+        FineTune,
+        Distill,
     )
 }
