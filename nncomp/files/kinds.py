@@ -14,7 +14,10 @@ from nncomp.network import MLP
 UNIFORM = (formats.Uniform,)
 PER_INPUT = (formats.PerTensor, formats.PerRow)
 PER_WEIGHT = (*PER_INPUT, formats.PerColumn, formats.PerGroup)
-RANGES = (quantize.minmax, quantize.Percentile)
+RANGES = (
+    quantize.minmax, quantize.Percentile, quantize.MeanSquared, quantize.Entropy, quantize.EntropyOnnxRuntime,
+    quantize.Deviations, quantize.ACIQ, quantize.OCTAV,
+)  # fmt: skip
 ACTIVATIONS = (
     activations.Identity, activations.ReLU, activations.LeakyReLU, activations.Tanh, activations.Sigmoid,
     activations.SiLU, activations.GELU, activations.GELUTanh, activations.Softmax, activations.LogSoftmax,
@@ -61,6 +64,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "Dynamic.format": UNIFORM,
     "Dynamic.per": PER_INPUT,
     "Dynamic.ranges": RANGES,
+    "MeanSquared.format": UNIFORM,
+    "ACIQ.density": (quantize.laplace, quantize.gauss),
     "Grid.format": UNIFORM,
     "Uniform.rounding": ROUNDINGS,
     "Uniform.arithmetic": (

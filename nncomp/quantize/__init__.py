@@ -1,13 +1,17 @@
 """Quantization on plain arrays: values -> range -> grid -> codes, or values -> centers -> indices."""
 
 from nncomp.quantize.adaround import adaround
+from nncomp.quantize.batches import moving_average
 from nncomp.quantize.bias_correction import bias_correction
 from nncomp.quantize.centers import density, kmeans_plus_plus, linear, random
 from nncomp.quantize.descent import coordinate_descent
 from nncomp.quantize.dynamic import Dynamic
+from nncomp.quantize.entropy import Entropy
+from nncomp.quantize.entropy_onnxruntime import EntropyOnnxRuntime
 from nncomp.quantize.equalization import equalize, equalize_chain
 from nncomp.quantize.gpfq import gpfq
 from nncomp.quantize.gptq import gptq
+from nncomp.quantize.half_quadratic import hqq, shrink_lp
 from nncomp.quantize.importance import fisher_importance, hessian_importance
 from nncomp.quantize.kmeans import kmeans
 from nncomp.quantize.lattice import k_best, nearest_plane
@@ -15,8 +19,11 @@ from nncomp.quantize.ldlq import Incoherent, ldlq
 from nncomp.quantize.llm_int8 import llm_int8
 from nncomp.quantize.low_rank import lqer, qera, svdquant
 from nncomp.quantize.magr import magr, shrink_largest
+from nncomp.quantize.mean_squared import MeanSquared
+from nncomp.quantize.moments import ACIQ, Deviations, gauss, laplace
 from nncomp.quantize.nearest import round_to_nearest
 from nncomp.quantize.obq import obq
+from nncomp.quantize.octav import OCTAV
 from nncomp.quantize.optimal_kmeans import optimal_kmeans
 from nncomp.quantize.precision import allocate, hawq
 from nncomp.quantize.ranges import Percentile, minmax
@@ -26,8 +33,14 @@ from nncomp.quantize.splitting import split_channels
 from nncomp.quantize.spqr import spqr_outliers, spqr_sensitivity
 
 __all__ = [
+    "ACIQ",
+    "Deviations",
     "Dynamic",
+    "Entropy",
+    "EntropyOnnxRuntime",
     "Incoherent",
+    "MeanSquared",
+    "OCTAV",
     "Percentile",
     "adaround",
     "allocate",
@@ -38,19 +51,23 @@ __all__ = [
     "equalize",
     "equalize_chain",
     "fisher_importance",
+    "gauss",
     "gpfq",
     "gptq",
     "hawq",
     "hessian_importance",
+    "hqq",
     "k_best",
     "kmeans",
     "kmeans_plus_plus",
+    "laplace",
     "ldlq",
     "linear",
     "llm_int8",
     "lqer",
     "magr",
     "minmax",
+    "moving_average",
     "nearest_plane",
     "obq",
     "optimal_kmeans",
@@ -58,6 +75,7 @@ __all__ = [
     "random",
     "round_to_nearest",
     "shrink_largest",
+    "shrink_lp",
     "signround",
     "smoothquant",
     "split_channels",
