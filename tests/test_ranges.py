@@ -10,7 +10,7 @@ import pytest
 import scipy.integrate
 import scipy.optimize
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nncomp.files import load, save
@@ -34,6 +34,7 @@ from nncomp.quantize import (
 )
 from nncomp.quantize.entropy import divergences
 from nncomp.quantize.nearest import fit_grid
+from nncomp.quantize.scale_sweep import best_zero
 from nncomp.transforms import FakeQuantize
 from nncomp.weights import Latent
 from tests.strategies.weights import granularities, masks, matrices, seeds
@@ -160,6 +161,16 @@ def test_zero_points_of_many_codes(seed: int, skew: float, few: int) -> None:
         assert found <= min(error(x, w, s, *ends_of_codes(format, z)) for s, z in pairs) + slack
 
 
+@given(seeds, st.floats(0.2, 5), st.integers(1, 4), st.booleans())
+@example(52, 1.0, 2, False)  # where what rounding costs decides between two
+def test_the_zero_point_of_a_scale_is_the_best_of_all(seed: int, scale: float, bits: int, signed: bool) -> None:
+    format, rng = Uniform(bits, signed=signed, symmetric=False), np.random.default_rng(seed)
+    x, w = 3 * rng.standard_normal(4) + rng.normal(scale=3), rng.random(4)
+    errors = {z: error(x, w, scale, *ends_of_codes(format, z)) for z in range(format.qmin, format.qmax + 1)}
+    found = best_zero(x, w, scale, format.qmin, format.qmax)
+    assert errors[found] <= min(errors.values()) + 1e-12 * float((w * x**2).sum())
+
+
 @given(seeds, st.booleans())
 def test_importance_is_repetition(seed: int, is_symmetric: bool) -> None:
     rng, format = np.random.default_rng(seed), Uniform(3, symmetric=is_symmetric)
@@ -175,6 +186,13 @@ def test_a_window_of_the_sweep_is_no_seam(monkeypatch: pytest.MonkeyPatch) -> No
     whole = MeanSquared(Uniform())(x, PerRow())
     monkeypatch.setattr("nncomp.quantize.scale_sweep.AT_ONCE", 100)
     np.testing.assert_allclose(MeanSquared(Uniform())(x, PerRow()), whole, rtol=1e-12)
+
+
+def test_a_clip_that_costs_most_of_the_error_is_found() -> None:
+    """One code for all loses 80 at its best scale; a scale of 10 keeps the outlier, and loses the hundred others."""
+    format = Uniform(2, narrow=True)
+    x = np.append(np.ones(100), 10)[None]
+    assert MeanSquared(format)(x, PerRow())[1][0, 0] == pytest.approx(110 / 101, rel=1e-14)
 
 
 def test_an_outlier_without_importance_takes_no_code() -> None:
