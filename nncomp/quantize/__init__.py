@@ -34,13 +34,13 @@ from nncomp.quantize.spqr import spqr_outliers, spqr_sensitivity
 
 __all__ = [
     "ACIQ",
+    "OCTAV",
     "Deviations",
     "Dynamic",
     "Entropy",
     "EntropyOnnxRuntime",
     "Incoherent",
     "MeanSquared",
-    "OCTAV",
     "Percentile",
     "adaround",
     "allocate",
