@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.formats import Grid, Uniform, half_up
+from nncomp.formats import Grid, PerRow, Uniform, half_up
 from nncomp.layerwise import gram
-from nncomp.quantize import llm_int8, round_to_nearest, split_channels, spqr_outliers, spqr_sensitivity
+from nncomp.quantize import llm_int8, round_to_nearest, split_channels, spqr, spqr_outliers, spqr_sensitivity
+from nncomp.quantize.nearest import fit_grid
 from tests.strategies.weights import seeds
 
 EPS = np.finfo(np.float64).eps
@@ -191,3 +192,29 @@ one = np.ones((1, 1))
 def test_bad_arguments(call, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=re.escape(message)):
         call()
+
+
+@given(seeds, st.sampled_from([0.0, 0.1, 0.5]))
+def test_spqr_is_gptq_around_its_outliers(seed: int, fraction: float) -> None:
+    """Column after column by the inverse of what is left; an outlier is not rounded, but moved by those before it."""
+    rng = np.random.default_rng(seed)
+    W, X = rng.standard_normal((3, 6)), rng.standard_normal((20, 6)) @ rng.random((6, 6))
+    H = gram(X)
+    codes, grid, found, outliers = spqr(W, H, Uniform(3), fraction=fraction, order=False)
+    first = fit_grid(W, Uniform(3), PerRow())
+    mask = spqr_outliers(W, first.decode(first.encode(W)), H, fraction)
+    np.testing.assert_array_equal(found, mask)
+    assert not outliers[~mask].any()
+    for i, row in enumerate(W):
+        inside = np.abs(row[~mask[i]]).max(initial=0)
+        s = inside / 3 if inside else 1.0
+        assert grid.scale[i, 0] == pytest.approx(s, rel=1e-12)
+        w, H_inv = row.copy(), np.linalg.inv(H + 0.01 * np.diag(H).mean() * np.eye(6))
+        for j in range(6):
+            value = w[j] if mask[i, j] else min(max(round(w[j] / s), -4), 3) * s
+            if mask[i, j]:
+                assert outliers[i, j] == pytest.approx(w[j], rel=1e-9)
+            else:
+                assert codes[i, j] * s == pytest.approx(value, abs=1e-12)
+            w -= (w[j] - value) / H_inv[j, j] * H_inv[:, j]
+            H_inv = H_inv - np.outer(H_inv[:, j], H_inv[j]) / H_inv[j, j]

@@ -23,7 +23,7 @@ from nncomp.learning_rate import Cosine
 from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.optim import Adam
-from nncomp.quantize import Incoherent, MeanSquared, adaround, coordinate_descent, gptq, k_best, minmax, obq
+from nncomp.quantize import Incoherent, MeanSquared, adaround, coordinate_descent, gptq, k_best, minmax, obq, spqr
 from nncomp.quantize.nearest import fit_grid
 from nncomp.training import train
 
@@ -39,7 +39,7 @@ METHODS: dict[str, Codes] = {
     "K best": k_best,
 }
 """All of them on the grid that covers each row."""
-OTHERS = ("range", "range, K best", "LDLQ, turned")
+OTHERS = ("range", "range, K best", "LDLQ, turned", "SpQR, 1 %")
 WEIGHTS = {4: 6, 3: 8, 2: 12}
 """Of a row whose codes are all tried, by bits: 2^24 of them."""
 
@@ -53,9 +53,11 @@ def quantized(W: np.ndarray, H: np.ndarray, bits: int) -> Iterator[tuple[str, np
     best = fit_grid(W, format, PerRow(), MeanSquared(format))
     yield "range", best.decode(best.encode(W))
     yield "range, K best", best.decode(k_best(W, H, best))
+    codes, around, mask, values = spqr(W, H, format)
     turned = Incoherent.of(W, H, seed=0)
     own = fit_grid(turned.W, format, PerRow(), MeanSquared(format))
     yield "LDLQ, turned", turned.back(own.decode(gptq(turned.W, turned.H, own, order=False)))
+    yield "SpQR, 1 %", np.where(mask, values, around.decode(codes))
 
 
 def layers(network: MLP, x: np.ndarray, unseen: np.ndarray, bits: Sequence[int]) -> Iterator[dict[str, Any]]:

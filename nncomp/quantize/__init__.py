@@ -30,7 +30,7 @@ from nncomp.quantize.ranges import Percentile, minmax
 from nncomp.quantize.scaling import awq, smoothquant
 from nncomp.quantize.signround import signround
 from nncomp.quantize.splitting import split_channels
-from nncomp.quantize.spqr import spqr_outliers, spqr_sensitivity
+from nncomp.quantize.spqr import spqr, spqr_outliers, spqr_sensitivity
 
 __all__ = [
     "ACIQ",
@@ -79,6 +79,7 @@ __all__ = [
     "signround",
     "smoothquant",
     "split_channels",
+    "spqr",
     "spqr_outliers",
     "spqr_sensitivity",
     "svdquant",

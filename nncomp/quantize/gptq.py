@@ -22,19 +22,33 @@ def gptq(
     >>> gptq(np.array([[0.4, 0.3]]), H, Grid(Uniform(4), np.ones((1, 1))), damp=0.0)
     array([[0, 1]], dtype=int8)
     """
+    return sweep(W, H, grid, order, block, damp, np.zeros(W.shape, bool))[0]
+
+
+def sweep(
+    W: np.ndarray, H: np.ndarray, grid: Grid, order: bool, block: int, damp: float, exact: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pass itself: codes, and what each weight was in its turn; where `exact (out, in)`, nothing is rounded.
+
+    >>> from nncomp.formats import Uniform
+    >>> W, H, grid = np.array([[0.4, 0.3]]), np.array([[2.0, 1.9], [1.9, 2.0]]), Grid(Uniform(4), np.ones((1, 1)))
+    >>> sweep(W, H, grid, True, 128, 0.0, np.array([[False, True]]))[1].round(3)
+    array([[0.4 , 0.68]])
+    """
     check_layer_grid(W, H, grid)
     if block < 1:
         raise ValueError(f"a block has at least 1 column, not {block}")
     columns = np.argsort(-np.diag(H), kind="stable") if order else np.arange(len(H))
     U = np.linalg.cholesky(np.linalg.inv(damped(H, damp)[np.ix_(columns, columns)])).T
-    w, q = W[:, columns].astype(np.float64), np.empty(W.shape, grid.format.dtype)
+    w, q, turn = W[:, columns].astype(np.float64), np.empty(W.shape, grid.format.dtype), np.empty(W.shape)
     for first in range(0, len(columns), block):
         last = min(first + block, len(columns))
         E = np.empty((len(W), last - first))
         for j in range(first, last):
-            own = grid.column(columns[j])
-            q[:, [columns[j]]] = codes = own.encode(w[:, [j]])
-            E[:, j - first] = (w[:, j] - own.decode(codes)[:, 0]) / U[j, j]
+            at, own = columns[j], grid.column(columns[j])
+            turn[:, at] = w[:, j]
+            q[:, [at]] = codes = own.encode(w[:, [j]])
+            E[:, j - first] = np.where(exact[:, at], 0, w[:, j] - own.decode(codes)[:, 0]) / U[j, j]
             w[:, j:last] -= np.outer(E[:, j - first], U[j, j:last])
         w[:, last:] -= E @ U[first:last, last:]
-    return q
+    return q, turn.astype(W.dtype)

@@ -2,8 +2,12 @@
 
 import numpy as np
 
+from nncomp.formats import Grid, PerRow, Uniform
+from nncomp.formats.granularity import Granularity
 from nncomp.layerwise import check_layer, damped
+from nncomp.quantize.gptq import sweep
 from nncomp.quantize.inputs import check_pair
+from nncomp.quantize.nearest import fit_grid
 
 
 def spqr_sensitivity(W: np.ndarray, W_new: np.ndarray, H: np.ndarray, damp: float = 0.01) -> np.ndarray:
@@ -48,3 +52,31 @@ def spqr_outliers(
     mask = np.zeros(W.size, bool)
     mask[np.argsort(-scores, axis=None, kind="stable")[: round(fraction * W.size)]] = True
     return mask.reshape(W.shape)
+
+
+def spqr(
+    W: np.ndarray,
+    H: np.ndarray,
+    format: Uniform,
+    per: Granularity | None = None,
+    fraction: float = 0.01,
+    order: bool = True,
+    damp: float = 0.01,
+) -> tuple[np.ndarray, Grid, np.ndarray, np.ndarray]:
+    """Codes (out, in) and their grid; a mask of outliers and their values (out, in), 0 elsewhere, in place of codes.
+
+    The weights that cost most on a first grid (`spqr_outliers`) are left out of the ranges of a second, on which GPTQ
+    rounds all others, and moves the outliers too (Dettmers et al. 2023, algorithm 1; scales stay floats). What the
+    layer multiplies with is `np.where(mask, values, grid.decode(codes))`.
+
+    >>> H = np.array([[2.0, 1.0], [1.0, 2.0]])
+    >>> codes, grid, mask, values = spqr(np.array([[9.0, 4.0]]), H, Uniform(2), fraction=0.5)
+    >>> grid.decode(codes)[0, 0], mask, values
+    (np.float64(9.0), array([[False,  True]]), array([[0., 4.]]))
+    """
+    per = per or PerRow()
+    first = fit_grid(W, format, per)
+    mask = spqr_outliers(W, first.decode(first.encode(W)), H, fraction, damp)
+    grid = fit_grid(np.where(mask, 0, W), format, per, kept=~mask)
+    codes, turn = sweep(W, H, grid, order, 128, damp, mask)
+    return codes, grid, mask, np.where(mask, turn, W.dtype.type(0))
