@@ -79,6 +79,7 @@ from .sensitivity import layer_sensitivity as layer_sensitivity
 from .shrinking import shrink as shrink
 from .shrinking import without_neurons as without_neurons
 from .steps import Distill as Distill
+from .steps import Equalize as Equalize
 from .steps import FineTune as FineTune
 from .steps import MixedPrecision as MixedPrecision
 from .steps import Prune as Prune

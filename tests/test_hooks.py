@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nncomp.formats import Uniform
+from nncomp.formats import Uniform, mxfp4
 from nncomp.hooks import ClipGradients, Hook, MaxNorm
 from nncomp.layer import Linear
 from nncomp.network import MLP
 from nncomp.optim import Adam
 from nncomp.quantize import round_to_nearest
+from nncomp.steps import Quantize, Share
 from nncomp.training import train
 from nncomp.transforms import FakeQuantize
 from nncomp.weights import Dense, Latent, Quantized, Sparse
+from tests.strategies.data import small
 from tests.test_training import blobs
 
 
@@ -95,3 +97,13 @@ def test_max_norm_limits_the_rows_of_what_holds_weights(form: str) -> None:
     held = weight.w if isinstance(weight, Latent) else weight.dense()
     expected = before if form == "quantized" else w / np.array([[5], [1], [1], [10]])
     np.testing.assert_allclose(held, expected, rtol=1e-15)
+
+
+def test_max_norm_leaves_what_does_not_train() -> None:
+    data = small(0)
+    for step in (Quantize(), Quantize(mxfp4, inputs=None), Share(4)):
+        network = step(MLP.init([8, 5, 3]), data)
+        before = [layer.weight.dense() for layer in network.layers]
+        MaxNorm(1e-3).after_update(1, network)
+        for layer, W in zip(network.layers, before):
+            np.testing.assert_array_equal(layer.weight.dense(), W)

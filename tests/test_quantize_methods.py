@@ -6,21 +6,23 @@ from functools import partial
 import numpy as np
 import pytest
 
+from nncomp.activations import Tanh
 from nncomp.evidence import Evidence
-from nncomp.formats import Grid, PerGroup, Uniform, mxfp4
+from nncomp.formats import Grid, PerGroup, PerTensor, Uniform, mxfp4
 from nncomp.layerwise import gram, output_error
 from nncomp.network import MLP
 from nncomp.norm import BatchNorm
 from nncomp.quantize import Percentile, adaround, coordinate_descent, gptq, k_best, ldlq, nearest_plane, obq
 from nncomp.quantize.nearest import fit_grid
-from nncomp.steps import FineTune, Prune, Quantize
+from nncomp.steps import Equalize, FineTune, Prune, Quantize
 from nncomp.steps.recipe import Recipe
-from nncomp.weights import Quantized
+from nncomp.weights import Dense, Quantized
 from tests.strategies.data import small
 from tests.strategies.weights import plain_codes
 
 DATA = small(4, samples=200, apart=1.0)
 NETWORK = FineTune(8, batch=20)(MLP.init([8, 12, 3], seed=1), DATA)
+FACTORS = np.geomspace(0.02, 50, 12, dtype=np.float32)[:, None]
 METHODS = [gptq, ldlq, obq, nearest_plane, k_best, coordinate_descent, partial(adaround, steps=200)]
 
 
@@ -48,6 +50,41 @@ def test_it_loses_less_than_rounding_and_inputs_are_calibrated_after_it() -> Non
     assert all(layer.integer and isinstance(layer.input, Grid) for layer in better.layers)
 
 
+@pytest.mark.parametrize("method", [None, gptq])
+def test_corrected_biases_keep_the_mean_of_every_layer_s_sums(method) -> None:  # type: ignore[no-untyped-def]
+    network = Quantize(Uniform(2), inputs=None, samples=100, method=method, correct_bias=True)(NETWORK, DATA)
+    plain = Quantize(Uniform(2), inputs=None, samples=100, method=method)(NETWORK, DATA)
+    x = DATA.train.x[:100].astype(np.float64)
+    for i, (old, new) in enumerate(zip(NETWORK.layers, network.layers)):
+        wanted = (x @ old.weight.dense().T + old.bias).mean(axis=0)
+        np.testing.assert_allclose((x @ new.weight.dense().T + new.bias).mean(axis=0), wanted, atol=1e-5)
+        if i == 0:
+            np.testing.assert_array_equal(new.weight.dense(), plain.layers[0].weight.dense())
+            assert np.abs(new.bias - old.bias).max() > 1e-3
+        x = np.maximum(x @ new.weight.dense().T.astype(np.float64) + new.bias, 0)
+
+
+def test_equalized_networks_are_the_same_function_on_scales_for_all() -> None:
+    uneven = NETWORK.with_layer(0, replace(NETWORK.layers[0], weight=Dense(NETWORK.layers[0].weight.dense() * FACTORS)))
+    uneven = uneven.with_layer(0, replace(uneven.layers[0], bias=uneven.layers[0].bias * FACTORS[:, 0]))
+    second = Dense(NETWORK.layers[1].weight.dense() / FACTORS.T)
+    uneven = uneven.with_layer(1, replace(uneven.layers[1], weight=second))
+    even = Equalize()(uneven, DATA)
+    y = NETWORK(DATA.train.x)
+    for network in (uneven, even):
+        np.testing.assert_allclose(network(DATA.train.x), y, rtol=1e-4, atol=1e-4)
+    coarse = Quantize(Uniform(4), PerTensor(), inputs=None)
+    lost = [np.abs(coarse(network, DATA)(DATA.train.x) - y).mean() for network in (uneven, even)]
+    assert lost[1] < lost[0] / 2
+    for bad, message in (
+        (Prune(0.5)(NETWORK, DATA), "layer 0: equalize dense floats, not Sparse"),
+        (Quantize()(NETWORK, DATA), "layer 0: equalize dense floats, not Quantized"),
+        (NETWORK.with_layer(0, replace(NETWORK.layers[0], activation=Tanh())), "no factor passes through Tanh"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Equalize()(bad, DATA)
+
+
 def test_norms_are_folded_first() -> None:
     norm = replace(BatchNorm.init(12), gamma=np.linspace(0.5, 2, 12).astype(np.float32))
     network = NETWORK.with_layer(0, replace(NETWORK.layers[0], norm=norm))
@@ -69,6 +106,7 @@ def test_recipes_name_methods(tmp_path) -> None:  # type: ignore[no-untyped-def]
     ("make", "message"),
     [
         (lambda: Quantize(method=gptq, during=FineTune(1)), "gptq rounds to a uniform grid at once: no training"),
+        (lambda: Quantize(correct_bias=True, during=FineTune(1)), "biases that train need no correction"),
         (lambda: Quantize(mxfp4, method=gptq), "rounds to a uniform grid at once"),
         (lambda: Quantize(method=lambda W, H: W), "takes no grid"),
         (lambda: Quantize(method=lambda W, Z, grid: W), "asks for 'Z'"),

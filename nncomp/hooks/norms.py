@@ -38,7 +38,7 @@ class ClipGradients(Hook):
 class MaxNorm(Hook):
     """Scale each row of a weight back to the norm `limit` where it exceeds it (Srivastava et al. 2014, 5.1).
 
-    Quantized weights, of which the scales alone are trained, are left as they are.
+    Weights whose own values do not train (quantized, shared, encoded) are left as they are.
 
     >>> from nncomp.layer import Linear
     >>> network = MLP((Linear(Dense(np.array([[3.0, 4.0], [0.0, 0.5]])), np.zeros(2)),))
@@ -55,11 +55,10 @@ class MaxNorm(Hook):
 
     def after_update(self, t: int, network: MLP) -> None:
         for layer in network.layers:
-            w = layer.weight.params[-1]  # of a latent weight, what comes before belongs to its transform
             match layer.weight:
-                case Dense() | Latent():
+                case Dense(w=w) | Latent(w=w):
                     w *= self._factor(np.linalg.norm(w, axis=1, keepdims=True))
-                case Sparse(rows=rows):
+                case Sparse(values=w, rows=rows):
                     square = np.bincount(rows, w**2, minlength=layer.weight.shape[0])
                     w *= self._factor(np.sqrt(square).astype(w.dtype))[rows]
 

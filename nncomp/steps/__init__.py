@@ -2,6 +2,7 @@
 
 from nncomp.steps.compress import CompressionStep, compress, stages
 from nncomp.steps.distill import Distill
+from nncomp.steps.equalize import Equalize
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.mixed_precision import MixedPrecision
 from nncomp.steps.prune import Prune
@@ -16,6 +17,7 @@ from nncomp.steps.sparsify import Sparsify
 __all__ = [
     "CompressionStep",
     "Distill",
+    "Equalize",
     "FineTune",
     "MixedPrecision",
     "Prune",

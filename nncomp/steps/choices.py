@@ -8,6 +8,7 @@ from nncomp.formats.names import NAMES
 from nncomp.hooks import L1, SET, SNFS, DeepR, GroupLasso, RigL, Surgery, TopKAST
 from nncomp.network import MLP
 from nncomp.steps.distill import Distill
+from nncomp.steps.equalize import Equalize
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.mixed_precision import MixedPrecision
 from nncomp.steps.prune import Prune
@@ -103,6 +104,7 @@ STEPS: dict[str, Any] = {
         Regrow,
         Rewind,
         Sparsify,
+        Equalize,
         Quantize,
         MixedPrecision,
         Share,

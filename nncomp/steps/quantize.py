@@ -16,7 +16,7 @@ from nncomp.hooks import Hook
 from nncomp.layer import Linear
 from nncomp.layerwise import described
 from nncomp.network import MLP
-from nncomp.quantize import Dynamic, minmax
+from nncomp.quantize import Dynamic, bias_correction, minmax
 from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range
 from nncomp.scoring import asked
@@ -37,8 +37,9 @@ class Quantize:
     samples; or a `Dynamic` quantizer, which needs no samples; or None, for weights only. With `during`, the network is
     first trained through its quantization (Jacob et al. 2018); without, weights are rounded to nearest, or by `method`:
     from the `grid` and what else it asks for by the names of its arguments (`Evidence`) to codes, as `gptq`, `obq`,
-    `k_best` do, layer after layer, each on what those before it, already quantized, hand on. Batch norms are folded
-    into the weights before.
+    `k_best` do, layer after layer, each on what those before it, already quantized, hand on. `correct_bias`: biases
+    give the outputs on the samples the mean they would have with weights in floats (`bias_correction`). Batch norms are
+    folded into the weights before.
 
     >>> from nncomp.data import load_data
     >>> network = Quantize()(MLP.init([64, 32, 10]), load_data("digits"))
@@ -54,6 +55,7 @@ class Quantize:
     samples: int = 2000
     during: FineTune | None = None
     method: Callable[..., np.ndarray] | None = None
+    correct_bias: bool = False
 
     __repr__ = shown
 
@@ -66,6 +68,8 @@ class Quantize:
                 raise ValueError(f"{name} is a {names}, not {getattr(self, name)!r}")
         if isinstance(self.weights, Format) and (self.per, self.weight_ranges) != (PerRow(), minmax):
             raise ValueError(f"{self.weights} brings its own scales: per and weight_ranges are not for it")
+        if self.correct_bias and self.during is not None:
+            raise ValueError("biases that train need no correction")
         if self.method is not None:
             asked(self.method, "grid")
             if self.during is not None or not isinstance(self.weights, Uniform):
@@ -74,12 +78,24 @@ class Quantize:
                 )
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
-        if self.method is not None:
-            return self._with_inputs(self._by_method(network, data), data)
-        network = network.with_layers(self._latent)
-        if self.during is None:
-            return self._with_inputs(network.with_layers(Linear.stored), data)
-        return self.during(self._with_inputs(network, data), data, hooks).with_layers(Linear.stored)
+        if self.during is not None:
+            trained = self.during(self._with_inputs(network.with_layers(self._latent), data), data, hooks)
+            return trained.with_layers(Linear.stored)
+        network = network.with_layers(lambda layer: replace(layer.stored().folded(), input=None))
+        if self.method is None and not self.correct_bias:
+            return self._with_inputs(network.with_layers(lambda layer: self._latent(layer).stored()), data)
+        samples = data.train.first(self.samples)
+        for i, layer in enumerate(network.layers):
+            network = network.with_layer(i, self._quantized(layer, i, Evidence(network, samples)))
+        return self._with_inputs(network, data)
+
+    def _quantized(self, layer: Linear, i: int, evidence: Evidence) -> Linear:
+        """Layer i, by its evidence in a network whose layers before it are quantized."""
+        new = self._latent(layer).stored() if self.method is None else self._by_method(layer, i, evidence)
+        if self.correct_bias:
+            mean = evidence.X[i].mean(axis=0)
+            new = replace(new, bias=bias_correction(layer.weight.dense(), new.weight.dense(), layer.bias, mean))
+        return new
 
     def _latent(self, layer: Linear) -> Linear:
         """The layer's float weight, seen through its quantization; its pattern, if it has one, kept."""
@@ -93,20 +109,16 @@ class Quantize:
         )
         return replace(layer, weight=Latent.of(transform, weight.dense()), input=None)
 
-    def _by_method(self, network: MLP, data: Data) -> MLP:
-        network = network.with_layers(lambda layer: replace(layer.stored().folded(), input=None))
-        samples, names = data.train.first(self.samples), asked(self.method, "grid")  # type: ignore[arg-type]
-        for i, layer in enumerate(network.layers):
-            if not isinstance(layer.weight, Dense):
-                raise ValueError(f"dense float weights are rounded by a method, not {type(layer.weight).__name__}")
-            evidence = Evidence(network, samples)
-            grid = fit_grid(layer.weight.w, self.weights, self.per, self.weight_ranges)  # type: ignore[arg-type]
-            q = self.method(**{name: getattr(evidence, name)[i] for name in names}, grid=grid)  # type: ignore[misc]
-            if not isinstance(q, np.ndarray) or (q.shape, q.dtype) != (layer.weight.shape, grid.format.dtype):
-                expected = f"{grid.format.dtype} {layer.weight.shape}"
-                raise ValueError(f"{word(self.method)}, layer {i}: codes are {expected}, not {described(q)}")
-            network = network.with_layer(i, replace(layer, weight=Quantized.of(q, grid)))
-        return network
+    def _by_method(self, layer: Linear, i: int, evidence: Evidence) -> Linear:
+        if not isinstance(layer.weight, Dense) or self.method is None:
+            raise ValueError(f"dense float weights are rounded by a method, not {type(layer.weight).__name__}")
+        given = {name: getattr(evidence, name)[i] for name in asked(self.method, "grid")}
+        grid = fit_grid(layer.weight.w, self.weights, self.per, self.weight_ranges)  # type: ignore[arg-type]
+        q = self.method(**given, grid=grid)
+        if not isinstance(q, np.ndarray) or (q.shape, q.dtype) != (layer.weight.shape, grid.format.dtype):
+            expected = f"{grid.format.dtype} {layer.weight.shape}"
+            raise ValueError(f"{word(self.method)}, layer {i}: codes are {expected}, not {described(q)}")
+        return replace(layer, weight=Quantized.of(q, grid))
 
     def _with_inputs(self, network: MLP, data: Data) -> MLP:
         if isinstance(self.inputs, Uniform):
