@@ -195,6 +195,23 @@ def test_a_clip_that_costs_most_of_the_error_is_found() -> None:
     assert MeanSquared(format)(x, PerRow())[1][0, 0] == pytest.approx(110 / 101, rel=1e-14)
 
 
+def test_the_zero_point_moves_where_the_range_is_clipped() -> None:
+    """To one side there is an outlier, which puts the zero point of the whole range where few values are."""
+    format = Uniform(5, symmetric=False)
+    x = np.append(np.random.default_rng(0).standard_normal(5000), 6)
+    w = np.ones_like(x)
+    start, found = (fit_grid(x[None], format, PerRow(), ranges) for ranges in (minmax, MeanSquared(format)))
+    ends = ends_of_codes(format, int(start.zeros[0, 0]))
+    stays = min(error(x, w, s, *ends) for s in np.linspace(0.01, 1, 2000) * float(start.scale[0, 0]))
+    assert error_of(x, w, found) < 0.95 * stays
+
+
+@pytest.mark.parametrize("power", [-1000, 1000])
+def test_importance_is_relative(power: int) -> None:
+    x, w = np.array([[1.0, -2.0, 3.3]]), np.array([1.0, 0.3, 0.2])
+    assert MeanSquared(INT3, w)(x, PerRow()) == MeanSquared(INT3, w * 2.0**power)(x, PerRow())
+
+
 def test_an_outlier_without_importance_takes_no_code() -> None:
     x, w = np.array([[1.0, -2.0, 3.0, 1e6]]), np.array([1.0, 1.0, 1.0, 1e-30])
     assert MeanSquared(INT3, w)(x, PerRow())[1][0, 0] == pytest.approx(3, rel=1e-9)
