@@ -34,14 +34,13 @@ def prune_array(
            [3., 0.]])
     """
     W = to_numpy(weights)
-    matrix = W.reshape(len(W), W[0].size if len(W) else 0) if W.ndim > 1 else W.reshape(1, -1)
-    check_weights(matrix)
+    matrix = as_matrix(W)
     first, *others = signature(scores).parameters.values()
     needed = {p.name for p in others if p.default is p.empty}
     if needed - set(given) or set(given) - {p.name for p in others}:
         told = ", ".join(sorted(needed)) or "no other array"
         raise ValueError(f"{word(scores)} needs {told}, not {', '.join(given) or 'one array'}")
-    arrays = {name: _beside(W, matrix, value) for name, value in given.items()}
+    arrays = {name: beside(W, matrix, value) for name, value in given.items()}
     all_layers = first.name == "weights"  # this one is all of them
     found = scores([matrix], **arrays)[0] if all_layers else scores(matrix, **arrays)
     mask = keep(found, sparsity)
@@ -50,8 +49,23 @@ def prune_array(
     return mask, np.where(mask, W, W.dtype.type(0))
 
 
-def _beside(W: np.ndarray, matrix: np.ndarray, value: Any) -> Any:
-    """An array that belongs to the weights takes the matrix's shape; a number stays one."""
+def as_matrix(W: np.ndarray) -> np.ndarray:
+    """Weights of any shape as (out, in), in being all axes but the first; a vector as one row.
+
+    >>> as_matrix(np.zeros((4, 3, 5, 5))).shape
+    (4, 75)
+    """
+    matrix = W.reshape(len(W), W[0].size if len(W) else 0) if W.ndim > 1 else W.reshape(1, -1)
+    check_weights(matrix)
+    return matrix
+
+
+def beside(W: np.ndarray, matrix: np.ndarray, value: Any) -> Any:
+    """What is given beside weights: an array of their shape takes the matrix's, any other is read, a number stays one.
+
+    >>> beside(np.zeros((2, 1, 3)), np.zeros((2, 3)), np.ones((2, 1, 3))).shape
+    (2, 3)
+    """
     if not hasattr(value, "__len__"):
         return value
     array = to_numpy(value)
