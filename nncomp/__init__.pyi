@@ -49,12 +49,14 @@ from .hooks import Surgery as Surgery
 from .hooks import Timed as Timed
 from .hooks import TopKAST as TopKAST
 from .interchange import from_layers as from_layers
+from .interchange import from_onnx as from_onnx
 from .interchange import from_sklearn as from_sklearn
 from .interchange import from_state_dict as from_state_dict
 from .interchange import prune_array as prune_array
 from .interchange import quantize_array as quantize_array
 from .interchange import to_layers as to_layers
 from .interchange import to_numpy as to_numpy
+from .interchange import to_onnx as to_onnx
 from .interchange import to_sklearn as to_sklearn
 from .interchange import to_state_dict as to_state_dict
 from .layer import Linear as Linear

@@ -1,0 +1,1 @@
+"""Networks as ONNX graphs and back; ONNX itself is imported where it is used."""

@@ -1,0 +1,197 @@
+"""Networks as ONNX graphs, quantized layers as QDQ or in integers."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nncomp.activations import GELU, Activation, GELUTanh, LeakyReLU
+from nncomp.formats import Grid, PerTensor, Uniform
+from nncomp.layer import Linear
+from nncomp.network import MLP
+from nncomp.quantize import Dynamic, minmax
+from nncomp.weights import PackedCodes, Quantized, Sparse
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET = 21
+"""The first with 4-bit tensors and scales for blocks."""
+OPERATORS = {
+    "ReLU": "Relu", "LeakyReLU": "LeakyRelu", "Tanh": "Tanh", "Sigmoid": "Sigmoid", "GELU": "Gelu", "GELUTanh": "Gelu",
+    "Softmax": "Softmax", "LogSoftmax": "LogSoftmax",
+}  # fmt: skip
+
+
+def to_onnx(network: MLP, integers: bool = False) -> "onnx.ModelProto":
+    """A graph from `x (batch, in)` to `y (batch, out)` of standard operators (opset 21); needs the `onnx` extra.
+
+    Float layers are Gemm; sparse, shared and encoded weights are written dense. Weights that are codes become
+    DequantizeLinear of int4, int8 or int16, by row, column or block, and static input grids QuantizeLinear and
+    DequantizeLinear (QDQ), which runtimes turn into integer products as they can. `integers`: layers that multiply
+    integers here become MatMulInteger, whose sums are scaled as nncomp scales them, so that a runtime gives the same
+    numbers. A `Dynamic` input is DynamicQuantizeLinear, so it is one grid for the batch, unsigned and asymmetric, of 8
+    bits. A ValueError for what has no operator.
+
+    >>> [node.op_type for node in to_onnx(MLP.init([3, 2])).graph.node]
+    ['Gemm']
+    """
+    import onnx
+
+    graph, name = _Graph(), "x"
+    for i, layer in enumerate(network.layers):
+        name = graph.layer(layer, name, f"layer{i}", integers)
+    graph.nodes[-1].output[0] = "y"
+    element = onnx.helper.np_dtype_to_tensor_dtype(network.dtype)
+    ends = [
+        onnx.helper.make_tensor_value_info(end, element, ["batch", size])
+        for end, size in (("x", network.sizes[0]), ("y", network.sizes[-1]))
+    ]
+    made = onnx.helper.make_graph(graph.nodes, "nncomp", ends[:1], ends[1:], graph.initializers)
+    model = onnx.helper.make_model(made, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="nncomp")
+    model.ir_version = 10
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+class _Graph:
+    """Nodes and initializers as they are added; each method returns the name of what it adds."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+
+    def node(self, operator: str, *inputs: str, name: str, **attributes: Any) -> str:
+        import onnx
+
+        self.nodes.append(onnx.helper.make_node(operator, inputs, [name], name, **attributes))
+        return name
+
+    def array(self, a: np.ndarray, name: str, bits: int | None = None) -> str:
+        import onnx
+
+        if bits is not None and bits <= 4:
+            import ml_dtypes
+
+            a = a.astype(ml_dtypes.int4 if a.dtype.kind == "i" else ml_dtypes.uint4)
+        self.initializers.append(onnx.numpy_helper.from_array(np.asarray(a, order="C"), name))
+        return name
+
+    def layer(self, layer: Linear, x: str, name: str, integers: bool) -> str:
+        if integers and layer.integer:
+            z = self._product(layer, x, name)
+        else:
+            if layer.input is not None:
+                x = self._seen(layer.input, x, name)
+            weight, bias = self._weight(layer, name), self.array(layer.bias, f"{name}.bias")
+            z = self.node("Gemm", x, weight, bias, name=name, transB=1)
+        if layer.norm is not None:
+            n = layer.norm
+            parts = [self.array(getattr(n, part), f"{name}.norm.{part}") for part in ("gamma", "beta", "mean", "var")]
+            z = self.node("BatchNormalization", z, *parts, name=f"{name}.norm", epsilon=n.eps)
+        return self._activation(layer.activation, z, f"{name}.activation")
+
+    def _activation(self, f: Activation, z: str, name: str) -> str:
+        kind = type(f).__name__
+        if kind == "Identity":
+            return z
+        if kind == "SiLU":
+            return self.node("Mul", z, self.node("Sigmoid", z, name=f"{name}.sigmoid"), name=name)
+        attributes: dict[str, Any] = {"alpha": f.slope} if isinstance(f, LeakyReLU) else {}
+        if isinstance(f, GELU | GELUTanh):
+            attributes = {"approximate": "tanh" if isinstance(f, GELUTanh) else "none"}
+        return self.node(OPERATORS[kind], z, name=name, **attributes)
+
+    def _weight(self, layer: Linear, name: str) -> str:
+        weight = layer.stored().weight
+        if not isinstance(weight, Quantized) or not weight.integer:
+            return self.array(weight.dense(), f"{name}.weight")
+        _check_float32(layer, name)
+        grid, codes = weight.grid, dense_codes(weight)
+        scale, zero = grid.scale, grid.zeros.astype(codes.dtype)
+        attributes: dict[str, int] = {"axis": 0}
+        if grid.group is not None:
+            attributes = {"axis": 1, "block_size": grid.group}
+            scale, zero = (np.broadcast_to(v, (len(codes), v.shape[1])) for v in (scale, zero))
+        elif len(scale) == 1:
+            attributes, scale, zero = {}, scale[0, 0], zero[0, 0]
+        else:
+            scale, zero = scale[:, 0], zero[:, 0]
+        bits = grid.format.bits
+        parts = [self.array(codes, f"{name}.codes", bits), self.array(np.array(scale), f"{name}.scale")]
+        return self.node(
+            "DequantizeLinear", *parts, self.array(np.array(zero), f"{name}.zero", bits), name=f"{name}.weight",
+            **attributes,
+        )  # fmt: skip
+
+    def _seen(self, input: Any, x: str, name: str) -> str:
+        """The input as its grid lets it through."""
+        if not isinstance(input, Grid):
+            q, scale, zero = self._dynamic(input, x, name)
+            return self.node("DequantizeLinear", q, scale, zero, name=f"{name}.input")
+        _check_byte(input.format, name)
+        scale, zero = self._one_scale(input, name)
+        q = self.node("QuantizeLinear", x, scale, zero, name=f"{name}.quantized")
+        return self.node("DequantizeLinear", q, scale, zero, name=f"{name}.input")
+
+    def _one_scale(self, grid: Grid, name: str) -> tuple[str, str]:
+        zero = np.array(grid.zeros[0, 0], grid.format.dtype)
+        return self.array(np.array(grid.scale[0, 0]), f"{name}.input.scale"), self.array(zero, f"{name}.input.zero")
+
+    def _dynamic(self, input: Any, x: str, name: str) -> tuple[str, str, str]:
+        import onnx
+
+        if input != Dynamic(Uniform(signed=False, symmetric=False), PerTensor(), minmax):
+            raise ValueError(f"{name}: DynamicQuantizeLinear fits one unsigned asymmetric grid to a batch, not {input}")
+        outputs = [f"{name}.quantized", f"{name}.input.scale", f"{name}.input.zero"]
+        self.nodes.append(onnx.helper.make_node("DynamicQuantizeLinear", [x], outputs, f"{name}.quantized"))
+        return outputs[0], outputs[1], outputs[2]
+
+    def _product(self, layer: Linear, x: str, name: str) -> str:
+        """`acc (x_scale w_scale) + bias`, acc by MatMulInteger."""
+        import onnx
+
+        weight = layer.weight
+        assert isinstance(weight, Quantized)
+        _check_float32(layer, name)
+        grid = weight.grid
+        if grid.group is not None or grid.format.bits > 8:
+            raise ValueError(f"{name}: MatMulInteger takes 8 bits and a scale a row, not {grid}; integers=False")
+        if isinstance(layer.input, Grid):
+            _check_byte(layer.input.format, name)
+            x_scale, zero = self._one_scale(layer.input, name)
+            q = self.node("QuantizeLinear", x, x_scale, zero, name=f"{name}.quantized")
+        else:
+            q, x_scale, zero = self._dynamic(layer.input, x, name)
+        w_scale = self.array(np.broadcast_to(grid.scale[:, 0], layer.bias.shape), f"{name}.weight.scale")
+        scales = self.node("Mul", x_scale, w_scale, name=f"{name}.scale")
+        codes = self.array(dense_codes(weight).T, f"{name}.codes")
+        w_zero = np.broadcast_to(grid.zeros[:, 0], layer.bias.shape).astype(grid.format.dtype)
+        acc = self.node("MatMulInteger", q, codes, zero, self.array(w_zero, f"{name}.zero"), name=f"{name}.sums")
+        sums = self.node("Cast", acc, name=f"{name}.floats", to=onnx.TensorProto.FLOAT)
+        scaled = self.node("Mul", sums, scales, name=f"{name}.product")
+        return self.node("Add", scaled, self.array(layer.bias, f"{name}.bias"), name=name)
+
+
+def dense_codes(weight: Quantized) -> np.ndarray:
+    """All codes (out, in), that of 0 where none is kept.
+
+    >>> dense_codes(Quantized(np.array([[3]], np.int8), Grid(Uniform(), np.ones((1, 1)))))
+    array([[3]], dtype=int8)
+    """
+    codes = weight.codes
+    if isinstance(codes, PackedCodes):
+        return codes.codes
+    if isinstance(codes, Sparse):
+        zeros = np.broadcast_to(weight.grid.spread(weight.grid.zeros, weight.shape[1]), weight.shape)
+        return np.where(codes.mask, codes.dense(), zeros).astype(codes.dtype)
+    return codes
+
+
+def _check_byte(format: Uniform, name: str) -> None:
+    if format.bits != 8 or format.narrow:
+        raise ValueError(f"{name}: QuantizeLinear gives whole bytes, and inputs here are {format}")
+
+
+def _check_float32(layer: Linear, name: str) -> None:
+    if layer.weight.dtype != np.float32:
+        raise ValueError(f"{name}: DequantizeLinear gives float32, not {layer.weight.dtype}")
