@@ -57,4 +57,4 @@ def test_its_commands_are_there_with_their_options() -> None:
 def test_its_names_are_public() -> None:
     table = re.findall(r"^\|.*\|$", README, re.MULTILINE)
     names = set(re.findall(r"`((?:from|to)_\w+|load|save)`", "\n".join(table)))
-    assert len(names) == 8 and names <= set(dir(nncomp))
+    assert len(names) == 10 and names <= set(dir(nncomp))
