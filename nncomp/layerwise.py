@@ -59,6 +59,35 @@ def damped(H: np.ndarray, damp: float) -> np.ndarray:
     return H + np.diag(np.where(d == 0, 1.0, damp * d.mean()))
 
 
+def upper_factor(H: np.ndarray, damp: float) -> np.ndarray:
+    """R, upper, with `R RT = H + damp mean(diag H) I`; a ValueError where that is singular.
+
+    Of the columns from the last to the first, as `cholesky` is from the first to the last; `R^-1` is the upper Cholesky
+    factor of the inverse.
+
+    >>> upper_factor(np.array([[5.0, 2.0], [2.0, 4.0]]), damp=0.0)
+    array([[2., 1.],
+           [0., 2.]])
+    """
+    return lower_factor(H[::-1, ::-1], damp)[::-1, ::-1]
+
+
+def lower_factor(H: np.ndarray, damp: float) -> np.ndarray:
+    """L, lower, with `L LT = H + damp mean(diag H) I`; a ValueError where that is singular.
+
+    >>> lower_factor(np.array([[4.0, 2.0], [2.0, 5.0]]), damp=0.0)
+    array([[2., 0.],
+           [1., 2.]])
+    """
+    try:
+        L = np.linalg.cholesky(damped(H, damp))
+    except np.linalg.LinAlgError:
+        raise ValueError(f"H {H.shape} is singular: it needs damping, and {damp} is too little") from None
+    if np.diag(L).min() ** 2 < 1e-15 * np.diag(H).max():
+        raise ValueError(f"H {H.shape} is singular: it needs damping, and {damp} is too little")
+    return L
+
+
 def inverse_without(H_inv: np.ndarray, q: int) -> np.ndarray:
     """The inverse of H without row and column q, which are zeros in it (Frantar & Alistarh 2022, lemma 1).
 
@@ -97,7 +126,7 @@ def check_layer(W: np.ndarray, H: np.ndarray) -> None:
     if not isinstance(H, np.ndarray) or H.shape != (W.shape[1],) * 2 or not np.isfinite(H).all():
         raise ValueError(f"H is finite (in, in) for weights (out, in) = {W.shape}, not {described(H)}")
     d = np.diag(H)  # of inputs' products: no product is larger than the lengths allow
-    if (d < 0).any() or not np.allclose(H, H.T) or (np.abs(H) > 1.0001 * np.sqrt(np.outer(d, d))).any():
+    if (d < 0).any() or not np.allclose(H, H.T) or (np.abs(H) > 1.0001 * np.outer(np.sqrt(d), np.sqrt(d))).any():
         raise ValueError("H is no sum of inputs' products X^T X: it is asymmetric or not positive")
 
 

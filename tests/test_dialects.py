@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.formats import Grid, dialects
+from nncomp.formats import Grid, dialects, fused_add_round
 from nncomp.formats.dialects import Dialect
 from tests.test_grid import half_away, half_even
 
@@ -50,3 +50,33 @@ def test_bad_arguments() -> None:
         dialects.onnx.encode(np.ones(1), np.ones(1), 0, -128, 127)
     with pytest.raises(ValueError, match="float32 without NaN"):
         dialects.onnx.encode(np.full(1, np.nan, np.float32), np.ones(1), 0, -128, 127)
+
+
+@pytest.mark.parametrize(
+    ("x", "scale", "zero", "code"),
+    [(1.848715901374817, 3.697488307952881, 129, 129), (1.0054662227630615, 0.671184778213501, 32768, 32769)],
+)
+def test_a_fused_sum_is_rounded_once(x: float, scale: float, zero: int, code: int) -> None:
+    """Of these, a sum rounded to float64 first lies halfway between two codes, and goes to the other one."""
+    v, s = np.float32([x]), np.float32([scale])
+    exact = Fraction(float(v[0])) * Fraction(float(np.float32(1) / s[0])) + zero
+    assert half_even(Fraction(float(np.float32(float(exact))))) in (code, code + 1)
+    assert fused_add_round(v, s, np.float32([zero]), np.rint) == code
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_fused_sums_by_fractions(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, s = (
+        (rng.standard_normal(50) * 2.0 ** rng.integers(-30, 30, 50)).astype(np.float32),
+        np.float32(rng.uniform(0.5, 2)),
+    )
+    zero = np.float32(rng.integers(-(2**15), 2**15))
+    found = fused_add_round(x, s, zero, lambda v: v)
+    for v, sum_ in zip(x, found):
+        exact = Fraction(float(v)) * Fraction(float(np.float32(1) / s)) + Fraction(float(zero))
+        near = [np.nextafter(sum_, np.float32(-np.inf)), sum_, np.nextafter(sum_, np.float32(np.inf))]
+        off = [abs(Fraction(float(n)) - exact) for n in near]
+        assert off[1] == min(off)
+        if off.count(off[1]) > 1:
+            assert sum_.view(np.int32) % 2 == 0, "a tie goes to the even one"

@@ -1,5 +1,7 @@
 """Weights in number formats: bits without gaps by integers, bytes by hand, and what steps and files make of them."""
 
+import copy
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nncomp.files import from_bytes, to_bytes
-from nncomp.formats import BlockScaled, FixedPoint, Uniform, ceil_scale, float4_e2m1fn, mxfp4, nf4, q4_1
+from nncomp.formats import (
+    BlockScaled,
+    FixedPoint,
+    Float,
+    Grid,
+    Uniform,
+    ceil_scale,
+    float4_e2m1fn,
+    mxfp4,
+    nf4,
+    nvfp4,
+    q4_1,
+    ratio_ceil_scale,
+)
 from nncomp.formats.names import NAMES
 from nncomp.formats.packing import from_stream, stream
 from nncomp.layer import Linear
@@ -106,7 +121,15 @@ def test_a_pattern_is_kept_through_it_and_after_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "format", [BlockScaled(float4_e2m1fn, 16, ceil_scale), FixedPoint(5, 3), replace(nf4, size=8, up=True)], ids=str
+    "format",
+    [
+        BlockScaled(float4_e2m1fn, 16, ceil_scale),
+        FixedPoint(5, 3),
+        replace(nf4, size=8, up=True),
+        Float(3, 2, 3, saturate=False),
+        BlockScaled(Float(2, 2, 1, "finite")),
+    ],
+    ids=str,
 )
 def test_a_format_of_one_s_own_goes_through_files(format) -> None:  # type: ignore[no-untyped-def]
     weight = Encoded.of(format, np.random.default_rng(0).standard_normal((3, 20)).astype(np.float32))
@@ -114,6 +137,20 @@ def test_a_format_of_one_s_own_goes_through_files(format) -> None:  # type: igno
     read = from_bytes(to_bytes(network)).layers[0].weight
     assert isinstance(read, Encoded) and read.format == format
     assert read.dense().tobytes() == weight.dense().tobytes() and form(read) == type(format).__name__
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_copy_is_the_format(name: str) -> None:
+    for again in (copy.deepcopy(NAMES[name]), pickle.loads(pickle.dumps(NAMES[name]))):
+        assert again == NAMES[name] and repr(again) == name
+    network = copy.deepcopy(Quantize(NAMES[name], inputs=None)(MLP.init([8, 3]), DATA))
+    assert from_bytes(to_bytes(network)).fingerprint() == network.fingerprint()
+
+
+def test_halves_are_scaled_like_floats() -> None:
+    x = np.full((1, 32), 3e-6, np.float16)
+    format = BlockScaled(NAMES["float8_e4m3fn"], scale_rule=ratio_ceil_scale)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(format.encode(x)[1], format.encode(x.astype(np.float32))[1])
 
 
 def test_recipes_name_formats(tmp_path: Path) -> None:
@@ -156,6 +193,14 @@ def grid_of(x: np.ndarray):  # type: ignore[no-untyped-def]
         (lambda: PackedCodes(np.array([8], np.uint8), (1, 1), 3), "bits behind the last code are 0"),
         (lambda: PackedCodes(np.array([8, 0], np.uint8), (1, 1), 3), "are 1 bytes, not uint8 .2,."),
         (lambda: Quantize(mxfp4, weight_ranges=max), "brings its own scales"),
+        (lambda: PackedCodes.of(np.array([[7, -8]], np.int8), 3), "codes of 3 bits are -4 to 3, not -8 to 7"),
+        (lambda: PackedCodes.of(np.array([[5]], np.uint8), 2), "codes of 2 bits are 0 to 3, not 5 to 5"),
+        (lambda: PackedCodes.of(np.array([[1.7]]), 3), "codes are integers, not float64"),
+        (lambda: Quantized.of(np.array([[1]]), Grid(Uniform(3), np.ones((1, 1)))), "are int8, not int64"),
+        (lambda: nvfp4.encode(np.full((1, 16), 1e-36)), "no float32 that scales them"),
+        (lambda: nvfp4.encode(np.full((1, 16), 1e300)), "no float32 that scales them"),
+        (lambda: Float(4, 0, 7), "floats have at most 16 bits"),
+        (lambda: Float(9, 6, 255), "floats have at most 16 bits"),
         (lambda: Quantize(inputs=mxfp4), "inputs is a Uniform or Dynamic, not"),
     ],
 )

@@ -157,11 +157,19 @@ def test_a_zero_point_that_is_no_code_spends_no_code_outside_the_range(w, bits, 
     codes, grid = round_to_nearest(w, replace(FLOAT_ZERO, bits=bits, signed=signed), per)
     low, high = (grid.spread(v, w.shape[1]) for v in minmax(w, per))
     step = grid.spread(grid.scale, w.shape[1])
-    np.testing.assert_allclose(step, np.where(low == high, 1, (high - low) / (2**bits - 1)), rtol=1e-12)
+    np.testing.assert_allclose(
+        step, np.where(low == high, np.abs(low) + (low == 0), (high - low) / (2**bits - 1)), rtol=1e-12
+    )
     assert (np.abs(grid.decode(codes) - w) <= step * (0.5 + 1e-6)).all()
     assert ((codes == grid.format.qmin) | (w > low)).all() and (
         (codes == grid.format.qmax) | (w < high) | (low == high)
     ).all()
+
+
+@pytest.mark.parametrize("value", [1e-6, -3e-3, 7.0])
+def test_a_block_of_one_value_is_exact_without_a_zero(value: float) -> None:
+    codes, grid = round_to_nearest(np.full((1, 3), value, np.float32), replace(FLOAT_ZERO, bits=4))
+    np.testing.assert_allclose(grid.decode(codes), value, rtol=1e-6)
 
 
 def test_columns_have_scales_of_their_own() -> None:
@@ -241,6 +249,10 @@ def test_sqnr_of_a_full_scale_sine_is_the_textbook_6_02_decibels_a_bit() -> None
         (lambda: Uniform(symmetric=False, integer_zero=False), "added before rounding"),
         (lambda: Grid(FLOAT_ZERO, np.ones((1, 1)), np.full((1, 1), np.inf)), "zero points are finite, not inf"),
         (lambda: Grid(FLOAT_ZERO, np.ones((1, 1)), np.ones((1, 1), np.float32)), "zero points are float64 of"),
+        (lambda: Uniform(bits=True), "1 to 16 bits, not True"),
+        (lambda: Uniform(bits=np.int64(8)), r"not np.int64.8."),
+        (lambda: Uniform().fit(np.array([[-1]]), np.array([[2]])), "a range is floats of one shape, not int64"),
+        (lambda: Uniform().fit(-np.ones((3, 1)), np.ones((1, 3))), "floats of one shape, not float64 .3, 1."),
         (lambda: Uniform(bits=17), "1 to 16 bits, not 17"),
         (lambda: PerGroup(0), "at least one, not 0"),
         (lambda: Percentile(101), "between 50 and 100, not 101"),

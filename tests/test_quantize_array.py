@@ -7,9 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nncomp import quantize_array
-from nncomp.formats import PerTensor, Uniform
+from nncomp.formats import Grid, PerTensor, Uniform
 from nncomp.layerwise import gram
-from nncomp.quantize import adaround, gpfq, gptq, round_to_nearest
+from nncomp.quantize import adaround, gpfq, gptq, hqq, round_to_nearest
+
+
+def NINE(W: np.ndarray, grid: Grid) -> np.ndarray:
+    return np.full(W.shape, 9, np.int8)
 
 
 @given(
@@ -58,7 +62,15 @@ def test_tensors() -> None:
     [
         (lambda: quantize_array(np.ones((2, 2)), method=gptq), "gptq needs H, not none"),
         (lambda: quantize_array(np.ones((2, 2)), method=gptq, H=np.eye(2), Z=1), "gptq needs H, not H, Z"),
-        (lambda: quantize_array(np.ones((2, 2)), H=np.eye(2)), "needs no other array, not H"),
+        (lambda: quantize_array(np.ones((2, 2)), H=np.eye(2)), "rounding to nearest needs nothing else, not H"),
+        (lambda: quantize_array(np.ones((2, 2)), method=hqq, format=Uniform()), "multiple values|hqq takes no grid"),
+        (
+            lambda: quantize_array(np.ones((2, 2)), Uniform(4), method=lambda W, grid: 0),
+            "codes are int8 .2, 2., not a int",
+        ),
+        (lambda: quantize_array(np.ones((2, 2)), Uniform(4), method=NINE), "codes from 9 to 9 leave"),
+        (lambda: quantize_array(np.ones((2, 2)), method=gptq, H=np.eye(2), grid=3), "multiple|needs H, not H, grid"),
+        (lambda: quantize_array(np.ones((2, 2)), per="row"), "a granularity such as PerRow.., not 'row'"),
         (lambda: quantize_array(np.full((2, 2), np.nan)), "weights are finite"),
         (lambda: quantize_array(np.ones((0, 2))), "values"),
         (lambda: quantize_array(np.ones((2, 2), int)), "floats"),

@@ -8,13 +8,14 @@ import pytest
 
 from nncomp.activations import Tanh
 from nncomp.evidence import Evidence
-from nncomp.formats import Grid, PerGroup, PerTensor, Uniform, mxfp4
+from nncomp.formats import Grid, PerGroup, PerTensor, Uniform, divide_add_round, mxfp4
+from nncomp.layer import Linear
 from nncomp.layerwise import gram, output_error
 from nncomp.network import MLP
 from nncomp.norm import BatchNorm
 from nncomp.quantize import Percentile, adaround, coordinate_descent, gptq, k_best, ldlq, nearest_plane, obq
 from nncomp.quantize.nearest import fit_grid
-from nncomp.steps import Equalize, FineTune, Prune, Quantize
+from nncomp.steps import Equalize, FineTune, Prune, Quantize, Share
 from nncomp.steps.recipe import Recipe
 from nncomp.weights import Dense, Quantized
 from tests.strategies.data import small
@@ -23,6 +24,8 @@ from tests.strategies.weights import plain_codes
 DATA = small(4, samples=200, apart=1.0)
 NETWORK = FineTune(8, batch=20)(MLP.init([8, 12, 3], seed=1), DATA)
 FACTORS = np.geomspace(0.02, 50, 12, dtype=np.float32)[:, None]
+FLOAT_ZERO = Uniform(symmetric=False, integer_zero=False, arithmetic=divide_add_round)
+TANH = Linear(Dense(np.eye(3)), np.ones(3), Tanh())
 METHODS = [gptq, ldlq, obq, nearest_plane, k_best, coordinate_descent, partial(adaround, steps=200)]
 
 
@@ -80,6 +83,8 @@ def test_equalized_networks_are_the_same_function_on_scales_for_all() -> None:
         (Prune(0.5)(NETWORK, DATA), "layer 0: equalize dense floats, not Sparse"),
         (Quantize()(NETWORK, DATA), "layer 0: equalize dense floats, not Quantized"),
         (NETWORK.with_layer(0, replace(NETWORK.layers[0], activation=Tanh())), "no factor passes through Tanh"),
+        (MLP((TANH, TANH)), "no factor passes through Tanh"),
+        (MLP((replace(TANH, input=Grid(Uniform(), np.ones((1, 1)))),)), "equalize dense floats, not quantized inputs"),
     ):
         with pytest.raises(ValueError, match=message):
             Equalize()(bad, DATA)
@@ -111,6 +116,12 @@ def test_recipes_name_methods(tmp_path) -> None:  # type: ignore[no-untyped-def]
         (lambda: Quantize(method=lambda W, H: W), "takes no grid"),
         (lambda: Quantize(method=lambda W, Z, grid: W), "asks for 'Z'"),
         (lambda: Quantize(method=lambda W, grid: W)(NETWORK, DATA), r"layer 0: codes are int8 \(12, 8\), not float32"),
+        (
+            lambda: Quantize(Uniform(4), method=lambda W, grid: grid.encode(W) * 0 + 8)(NETWORK, DATA),
+            "from 8 to 8 leave",
+        ),
+        (lambda: Quantize(inputs=FLOAT_ZERO), "an input's zero point is a code"),
+        (lambda: Quantize(weight_ranges=3), "ranges are functions, not 3"),
         (lambda: Quantize(method=gptq)(Prune(0.5)(NETWORK, DATA), DATA), "dense float weights .*, not Sparse"),
         (lambda: Quantize(method=gptq)(Quantize()(NETWORK, DATA), DATA), "dense float weights .*, not Quantized"),
     ],
@@ -118,3 +129,10 @@ def test_recipes_name_methods(tmp_path) -> None:  # type: ignore[no-untyped-def]
 def test_bad_settings(make, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_shared_values_are_quantized_with_their_norm_folded() -> None:
+    network = FineTune(2, batch=20)(MLP.init([8, 6, 3], norm=True), DATA)
+    shared = Share(4)(network, DATA)
+    for step in (Quantize(), Quantize(method=gptq), Quantize(mxfp4, inputs=None)):
+        assert step(shared, DATA).layers[0].norm is None

@@ -53,6 +53,26 @@ def nearest(w: float, grid: Grid, i: int, j: int) -> tuple[int, float]:
 
 
 @each_method
+def test_any_layout_and_any_scale_of_the_inputs_gives_the_same(method) -> None:  # type: ignore[no-untyped-def]
+    W, H = layer(5, inputs=9)
+    H[3] = H[:, 3] = 0
+    grid = fitted(W, 3)
+    q = method(W, H, grid)
+    for same in (np.asfortranarray(W), W[::-1].copy()[::-1], np.repeat(W, 2, axis=1)[:, ::2]):
+        same.flags.writeable = False
+        np.testing.assert_array_equal(method(same, H, grid), q)
+    np.testing.assert_array_equal(method(W, H * 2.0**-20, grid), q)
+
+
+@pytest.mark.parametrize("method", [gptq, ldlq, obq, nearest_plane, k_best], ids=lambda method: method.__name__)
+@pytest.mark.parametrize("damp", [0.0, 1e-18])
+def test_a_singular_hessian_asks_for_damping(method, damp: float) -> None:  # type: ignore[no-untyped-def]
+    W, H = layer(0, samples=3)
+    with pytest.raises(ValueError, match="is singular: it needs damping"):
+        method(W, H, fitted(W), damp=damp)
+
+
+@each_method
 @given(seeds, uniforms, granularities)
 def test_where_inputs_are_independent_it_is_rounding(method, seed: int, format: Uniform, per) -> None:  # type: ignore[no-untyped-def]
     W, H = layer(seed)
@@ -254,6 +274,8 @@ def test_incoherence_spreads_what_is_large() -> None:
         (lambda W, H, g: k_best(W, H, g, K=0), "at least 1 beginning goes on, not 0"),
         (lambda W, H, g: nearest_plane(W, -H, g), "no sum of inputs' products"),
         (lambda W, H, g: coordinate_descent(W, H, g, sweeps=-1), "at least 0, not -1"),
+        (lambda W, H, g: coordinate_descent(W, H, g, np.full(W.shape, 100, np.int8)), "codes from 100 to 100 leave"),
+        (lambda W, H, g: coordinate_descent(W, H, g, W), "the start: codes are int8 .3, 6., not float64"),
         (lambda W, H, g: adaround(W, H, g, steps=0), "at least 1 step"),
         (lambda W, H, g: adaround(W, H, g, lam=np.nan), "lam at least 0"),
         (lambda W, H, g: gptq(W, H, g, damp=-1.0), "at least 0, not -1"),

@@ -23,7 +23,7 @@ ACTIVATIONS = (
     activations.SiLU, activations.GELU, activations.GELUTanh, activations.Softmax, activations.LogSoftmax,
 )  # fmt: skip
 
-FORMAT = (*NAMES.values(), formats.BlockScaled, formats.Codebook, formats.NVFP4, formats.FixedPoint)
+FORMAT = (*NAMES.values(), formats.BlockScaled, formats.Codebook, formats.NVFP4, formats.FixedPoint, formats.Float)
 FLOATS = tuple(value for value in NAMES.values() if isinstance(value, formats.Float))
 ROUNDINGS = (formats.nearest_even, formats.nearest_away, formats.half_up)
 
@@ -78,7 +78,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "Uniform.scale_rule": (formats.largest_code, formats.half_range, formats.lowest_code),
     "Encoded.format": FORMAT,
     "Rounded.format": FORMAT,
-    "BlockScaled.element": (*FLOATS, formats.FixedPoint),
+    "BlockScaled.element": (*FLOATS, formats.FixedPoint, formats.Float),
+    "Float.rounding": ROUNDINGS,
     "BlockScaled.scale_rule": (
         formats.floor_scale,
         formats.ceil_scale,

@@ -20,7 +20,7 @@ from nncomp.network import MLP
 
 def to_tree(part: Any, arrays: dict[str, np.ndarray], place: str = "network", path: str = "") -> Any:
     """The tree of `part`; its arrays are put into `arrays`, each under the path of fields that leads to it."""
-    if part is None or isinstance(part, bool | int | float):
+    if part is None or isinstance(part, bool | int | float | str):
         return part
     if isinstance(part, np.generic):  # a NumPy scalar says no more than the Python number it holds
         return part.item()

@@ -60,5 +60,13 @@ def fused_add_round(x: np.ndarray, scale: np.ndarray, zero: np.ndarray, rounding
     """
     if x.dtype != np.float32 or scale.dtype != np.float32:
         raise ValueError(f"a product and a sum are fused in float32, not in {x.dtype} with scales {scale.dtype}")
-    product = x.astype(np.float64) * (1 / scale)  # exact
-    return rounding((product + zero).astype(np.float32))
+    product, z = x.astype(np.float64) * (1 / scale), np.asarray(zero, np.float64)  # the product is exact
+    total = product + z
+    with np.errstate(invalid="ignore"):  # of infinities, which need none of this
+        own = total - product
+        off = (product - (total - own)) + (z - own)  # what the sum was rounded by, exactly
+    even = (total.view(np.int64) & 1) == 0
+    # To odd in 53 bits, so that rounding to 24 is as if it had been the only one (Boldo & Melquiond 2008).
+    inexact = np.isfinite(total) & (off != 0) & even
+    total = np.where(inexact, np.nextafter(total, np.copysign(np.inf, off)), total)
+    return rounding(total.astype(np.float32))

@@ -9,7 +9,6 @@ from nncomp.formats.fixed_point import FixedPoint
 from nncomp.formats.floats import Float, float4_e2m1fn, float6_e2m3fn, float6_e3m2fn, float8_e4m3fn, float8_e5m2
 from nncomp.formats.format import Format
 from nncomp.formats.granularity import block_sizes, spread
-from nncomp.shown import shown
 
 Element = Float | FixedPoint
 
@@ -82,8 +81,6 @@ class BlockScaled(Format):
 
     beside = 1
 
-    __repr__ = shown
-
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"a block has at least one value, not {self.size}")
@@ -106,6 +103,7 @@ class BlockScaled(Format):
     def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Codes (rows, columns), and scales (rows, blocks) in uint8."""
         amax = block_sizes(x, self.size)
+        amax = amax.astype(np.result_type(amax, np.float32), copy=False)  # a quotient of halves can vanish
         exponent = np.where(amax == 0, -127, np.clip(self.scale_rule(amax, self.element), -127, 127))
         scaled = np.ldexp(x.astype(np.float64), -spread(exponent, self.size, x.shape[1]))
         return self.element.encode(scaled), (exponent + 127).astype(np.uint8)

@@ -8,7 +8,6 @@ from scipy.special import ndtri
 
 from nncomp.formats.format import Format
 from nncomp.formats.granularity import block_sizes, spread
-from nncomp.shown import shown
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,8 +27,6 @@ class Codebook(Format):
     up: bool = False
 
     beside = 1
-
-    __repr__ = shown
 
     def __post_init__(self) -> None:
         table = np.array(self.values)

@@ -7,7 +7,6 @@ import numpy as np
 
 from nncomp.formats.format import Format
 from nncomp.formats.rounding import nearest_even
-from nncomp.shown import shown
 
 
 def saturate(q: np.ndarray, low: int, high: int) -> np.ndarray:
@@ -48,8 +47,6 @@ class FixedPoint(Format):
     narrow: bool = False
     overflow: Callable[[np.ndarray, int, int], np.ndarray] = saturate
     rounding: Callable[[np.ndarray], np.ndarray] = nearest_even
-
-    __repr__ = shown
 
     def __post_init__(self) -> None:
         if not 1 <= self.bits <= 32:

@@ -8,7 +8,6 @@ import numpy as np
 
 from nncomp.formats.format import Format
 from nncomp.formats.rounding import nearest_even
-from nncomp.shown import shown
 
 SPECIALS = ("ieee", "fn", "fnuz", "finite")
 
@@ -35,10 +34,16 @@ class Float(Format):
     saturate: bool = True
     rounding: Callable[[np.ndarray], np.ndarray] = nearest_even
 
-    __repr__ = shown
-
     def __post_init__(self) -> None:
-        if not (self.exponent >= 1 and self.mantissa >= 0 and self.bits <= 16 and self.specials in SPECIALS):
+        whole = all(type(n) is int for n in (self.exponent, self.mantissa, self.bias))
+        least = 1 if self.specials == "ieee" else 0  # a mantissa of nothing cannot tell NaN from infinity
+        if not (
+            whole
+            and 1 <= self.exponent <= 8
+            and self.mantissa >= least
+            and self.bits <= 16
+            and self.specials in SPECIALS
+        ):
             raise ValueError(
                 f"floats have at most 16 bits and specials of {', '.join(SPECIALS)}, not {self.exponent} + "
                 f"{self.mantissa} + 1 and {self.specials!r}"

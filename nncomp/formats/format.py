@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from nncomp.formats.packing import from_stream, stream
+from nncomp.shown import shown
 
 
 class Format:
@@ -23,6 +24,12 @@ class Format:
     """These arrays -> the numbers, in floating point."""
     beside: int = 0
     """How many arrays stand beside the codes."""
+
+    def __repr__(self) -> str:
+        """By its name, if it has one."""
+        from nncomp.formats.names import name_of  # above all formats
+
+        return name_of(self) or shown(self)
 
     @property
     def code_bits(self) -> int:

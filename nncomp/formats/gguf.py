@@ -6,14 +6,12 @@ and the scale is stored in float16, so encoding what was decoded may give other 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from nncomp.formats import packing
 from nncomp.formats.format import Format
 from nncomp.formats.rounding import nearest_away
-from nncomp.shown import shown
 
 Codes = tuple[list[np.ndarray], np.ndarray]
 """The numbers stored beside the codes, each (blocks, 1) in float32, and the codes (blocks, size), from 0 on."""
@@ -67,7 +65,7 @@ def _limited(q: np.ndarray, top: int) -> np.ndarray:
 
 @dataclass(frozen=True, repr=False)
 class GGUF(Format):
-    """One of them: `codes` of a block of `size` values, and how they lie in bytes.
+    """One of them: a `rule` for the codes of a block of `size` values, its argument, and how they lie in bytes.
 
     A code q stands for `d (q - zero)`, or for `d q + min` where a minimum is stored. `scale_last`: behind the codes.
 
@@ -76,15 +74,14 @@ class GGUF(Format):
     ((1, 18), 4.5, 0.125)
     """
 
-    codes: Callable[[np.ndarray], Codes]
+    rule: Callable[[np.ndarray, int], Codes]
+    argument: int
     pack_codes: Callable[[np.ndarray], np.ndarray]
     unpack_codes: Callable[[np.ndarray], np.ndarray]
     zero: int | None
     code_bytes: int
     size: int = 32
     scale_last: bool = False
-
-    __repr__ = shown
 
     @property
     def scale_bytes(self) -> int:
@@ -95,6 +92,10 @@ class GGUF(Format):
     def bits(self) -> float:
         """Of a weight, its share of the scale included."""
         return 8 * (self.code_bytes + self.scale_bytes) / self.size
+
+    def codes(self, blocks: np.ndarray) -> Codes:
+        """What is stored of each block, by the rule."""
+        return self.rule(blocks, self.argument)
 
     @property
     def zero_code(self) -> int:
@@ -156,10 +157,10 @@ class GGUF(Format):
         return (self._together([stored], q, whole.shape),)
 
 
-q4_0 = GGUF(partial(by_largest, bits=4), packing.halves, packing.from_halves, 8, 16)
-q4_1 = GGUF(partial(by_range, bits=4), packing.halves, packing.from_halves, None, 16)
-q5_0 = GGUF(partial(by_largest, bits=5), packing.fifth_bit_apart, packing.from_fifth_bit_apart, 16, 20)
-q5_1 = GGUF(partial(by_range, bits=5), packing.fifth_bit_apart, packing.from_fifth_bit_apart, None, 20)
-q8_0 = GGUF(partial(by_size, top=127), packing.signed_bytes, packing.from_signed_bytes, 127, 32)
-tq1_0 = GGUF(partial(by_size, top=1), packing.fives, packing.from_fives, 1, 52, size=256, scale_last=True)
-tq2_0 = GGUF(partial(by_size, top=1), packing.quarters, packing.from_quarters, 1, 64, size=256, scale_last=True)
+q4_0 = GGUF(by_largest, 4, packing.halves, packing.from_halves, 8, 16)
+q4_1 = GGUF(by_range, 4, packing.halves, packing.from_halves, None, 16)
+q5_0 = GGUF(by_largest, 5, packing.fifth_bit_apart, packing.from_fifth_bit_apart, 16, 20)
+q5_1 = GGUF(by_range, 5, packing.fifth_bit_apart, packing.from_fifth_bit_apart, None, 20)
+q8_0 = GGUF(by_size, 127, packing.signed_bytes, packing.from_signed_bytes, 127, 32)
+tq1_0 = GGUF(by_size, 1, packing.fives, packing.from_fives, 1, 52, size=256, scale_last=True)
+tq2_0 = GGUF(by_size, 1, packing.quarters, packing.from_quarters, 1, 64, size=256, scale_last=True)

@@ -7,7 +7,6 @@ import numpy as np
 from nncomp.formats.floats import float4_e2m1fn, float8_e4m3fn
 from nncomp.formats.format import Format
 from nncomp.formats.granularity import block_sizes, spread
-from nncomp.shown import shown
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,8 +31,6 @@ class NVFP4(Format):
     dtype = np.dtype(np.uint8)
     beside = 2
 
-    __repr__ = shown
-
     def __post_init__(self) -> None:
         if self.size < 1 or not 0 < self.least <= 448:
             raise ValueError(f"blocks of at least 1 and scales from above 0 to 448, not {self.size} and {self.least}")
@@ -45,16 +42,22 @@ class NVFP4(Format):
 
     def tensor_scale(self, x: np.ndarray) -> np.ndarray:
         """`t = amax / (448 * 6)`, float32 (1,): the largest block's scale is then the largest e4m3; 1 for zeros."""
-        amax = np.float32(np.abs(x).max(initial=0))
-        return np.full(1, 1 if amax == 0 else amax / np.float32(448 * 6), np.float32)
+        with np.errstate(over="ignore"):
+            amax = np.float32(np.abs(x).max(initial=0))
+            t = np.float32(1) if amax == 0 and not x.any() else amax / np.float32(448 * 6)
+            if not (np.isfinite(t) and t > 0 and np.isfinite(1 / t)):
+                raise ValueError(f"values up to {np.abs(x).max()} have no float32 that scales them, and no reciprocal")
+        return np.full(1, t, np.float32)
 
     def encode(self, x: np.ndarray, t: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Codes (rows, columns) and scales (rows, blocks), both in uint8, and t (1,) in float32: `tensor_scale(x)`."""
-        amax = block_sizes(x, self.size).astype(np.float32)
+        sizes = block_sizes(x, self.size)
         t = self.tensor_scale(x) if t is None else t
         if t.shape != (1,) or t.dtype != np.float32 or not (np.isfinite(t).all() and (t > 0).all()):
             raise ValueError(f"t is one positive float32 of shape (1,), not {t.dtype} {t.shape}: {t}")
-        scales = float8_e4m3fn.encode(np.clip(amax / np.float32(6) / t, np.float32(self.least), np.float32(448)))
+        scales = float8_e4m3fn.encode(
+            np.clip(sizes.astype(np.float32) / np.float32(6) / t, np.float32(self.least), np.float32(448))
+        )
         s = spread(float8_e4m3fn.decode(scales), self.size, x.shape[1])
         scaled = x.astype(np.float32) * (np.float32(1) / t / s) if self.reciprocal else x.astype(np.float32) / (s * t)
         return float4_e2m1fn.encode(scaled), scales, t

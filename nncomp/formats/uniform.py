@@ -36,8 +36,8 @@ class Uniform:
     integer_zero: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.bits, int) or not 1 <= self.bits <= 16:
-            raise ValueError(f"a uniform grid has 1 to 16 bits, not {self.bits}")
+        if type(self.bits) is not int or not 1 <= self.bits <= 16:
+            raise ValueError(f"a uniform grid has 1 to 16 bits, not {self.bits!r}")
         if self.bits == 1 and (self.symmetric or self.narrow):
             raise ValueError("a grid of 1 bit has two codes and no middle: symmetric=False, narrow=False")
         if not self.integer_zero and (self.symmetric or self.arithmetic not in (divide_add_round, multiply_add_round)):
@@ -67,6 +67,10 @@ class Uniform:
 
     def fit(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Scales and zero points for values from `low` to `high`, all of one shape; None for the middle code."""
+        if low.shape != high.shape or low.dtype != high.dtype or low.dtype.kind != "f":
+            raise ValueError(
+                f"a range is floats of one shape, not {low.dtype} {low.shape} and {high.dtype} {high.shape}"
+            )
         if (low > high).any():
             raise ValueError(f"a range runs from low to high, not from {low.max()} to {high.min()}")
         if self.integer_zero:
@@ -79,7 +83,8 @@ class Uniform:
                 scale = (high - low) / low.dtype.type(self.qmax - self.qmin)
         if not np.isfinite(scale).all():
             raise ValueError(f"no finite scale for values from {low.min()} to {high.max()} ({low.dtype})")
-        scale = np.where(scale == 0, low.dtype.type(1), scale)
+        flat = np.where(low == 0, low.dtype.type(1), np.abs(low))  # a block of one value, that is no 0, is its own step
+        scale = np.where(scale == 0, low.dtype.type(1) if self.integer_zero else flat, scale)
         if self.symmetric:
             return scale, None
         if not self.integer_zero:

@@ -11,6 +11,7 @@ from nncomp.formats.granularity import Granularity
 from nncomp.interchange.arrays import to_numpy
 from nncomp.interchange.pruning import as_matrix, beside
 from nncomp.quantize import minmax
+from nncomp.quantize.columns import check_codes
 from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range
 from nncomp.shown import word
@@ -39,13 +40,20 @@ def quantize_array(
     """
     W = to_numpy(weights)
     matrix = as_matrix(W)
-    arguments = signature(method).parameters.values() if method else ()
-    needed = {p.name for p in arguments if p.default is p.empty} - {"W", "grid"}
-    if needed - set(given) or set(given) - {p.name for p in arguments}:
+    if not isinstance(per or PerRow(), Granularity):
+        raise ValueError(f"what shares a scale is a granularity such as PerRow(), not {per!r}")
+    if method is None and given:
+        raise ValueError(f"rounding to nearest needs nothing else, not {', '.join(given)}")
+    arguments = signature(method).parameters if method else {}
+    if method is not None and "grid" not in arguments:
+        raise ValueError(f"{word(method)} takes no grid: it does not round to one")
+    needed = {name for name, p in arguments.items() if p.default is p.empty} - {"W", "grid"}
+    if needed - set(given) or set(given) - (set(arguments) - {"W", "grid"}):
         told = ", ".join(sorted(needed)) or "no other array"
         raise ValueError(f"{word(method)} needs {told}, not {', '.join(given) or 'none'}")
     wide = matrix if matrix.dtype in (np.float32, np.float64) else matrix.astype(np.float32)
     grid = fit_grid(wide, format or Uniform(), per or PerRow(), ranges)
     arrays = {name: beside(W, matrix, value) for name, value in given.items()}
     codes = grid.encode(wide) if method is None else method(W=wide, grid=grid, **arrays)
+    check_codes(codes, matrix.shape, grid, word(method))
     return codes.reshape(W.shape), grid, grid.decode(codes).astype(W.dtype).reshape(W.shape)

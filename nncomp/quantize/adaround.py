@@ -41,14 +41,15 @@ def adaround(
     check_layer_grid(W, H, grid)
     if steps < 1 or not lam >= 0 or not 0 < rate < np.inf:
         raise ValueError(f"at least 1 step, lam at least 0 and a rate above 0, not {steps}, {lam} and {rate}")
-    H = damped(H, damp)
+    living = np.diag(H)[np.diag(H) > 0]
+    H, unit = damped(H, damp), living.mean() if living.size else 1.0
     low, high = grid.format.qmin, grid.format.qmax
     scale, zero = (np.broadcast_to(grid.spread(v, len(H)), W.shape) for v in (grid.scale, grid.zeros))
     at = W / scale + zero  # in steps
     below = np.floor(at).astype(np.float32)
     h = np.clip(at - below, 0.01, 0.99)
-    V = np.log((h - GAMMA) / (ZETA - h)).astype(np.float32)
-    metric = (H / np.diag(H).mean()).astype(np.float32)
+    V = np.ascontiguousarray(np.log((h - GAMMA) / (ZETA - h)), np.float32)
+    metric = (H / unit).astype(np.float32)
     size = (scale / scale.mean()).astype(np.float32)  # of a step, where rows or groups differ
     optimizer = Adam(rate)
     state = optimizer.init([V])

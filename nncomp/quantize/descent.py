@@ -4,7 +4,7 @@ import numpy as np
 
 from nncomp.formats import Grid
 from nncomp.layerwise import damped
-from nncomp.quantize.columns import check_layer_grid
+from nncomp.quantize.columns import check_codes, check_layer_grid
 
 
 def coordinate_descent(
@@ -28,6 +28,7 @@ def coordinate_descent(
     if sweeps < 0:
         raise ValueError(f"sweeps over the columns are at least 0, not {sweeps}")
     q = grid.encode(W) if start is None else start.copy()
+    check_codes(q, W.shape, grid, "the start")
     H, w = damped(H, damp), W.astype(np.float64)
     off = w - grid.decode(q)
     columns = [grid.column(j) for j in range(len(H))]

@@ -10,7 +10,7 @@ So columns are decided from the last to the first.
 import numpy as np
 
 from nncomp.formats import Grid
-from nncomp.layerwise import damped, row_losses
+from nncomp.layerwise import damped, lower_factor, row_losses
 from nncomp.quantize.columns import check_layer_grid
 
 BLOCK = 32
@@ -29,7 +29,7 @@ def nearest_plane(W: np.ndarray, H: np.ndarray, grid: Grid, order: bool = False,
     array([[1, 0]], dtype=int8)
     """
     check_layer_grid(W, H, grid)
-    return _search(W, damped(H, damp), grid, 1, order)
+    return _search(W, H, grid, 1, order, damp)
 
 
 def k_best(W: np.ndarray, H: np.ndarray, grid: Grid, K: int = 16, order: bool = True, damp: float = 0.01) -> np.ndarray:
@@ -46,16 +46,15 @@ def k_best(W: np.ndarray, H: np.ndarray, grid: Grid, K: int = 16, order: bool = 
     check_layer_grid(W, H, grid)
     if K < 1:
         raise ValueError(f"at least 1 beginning goes on, not {K}")
-    H = damped(H, damp)
-    greedy, searched = (_search(W, H, grid, k, order) for k in (1, K))
-    lost = [row_losses(W, grid.decode(q), H) for q in (greedy, searched)]
+    greedy, searched = (_search(W, H, grid, k, order, damp) for k in (1, K))
+    lost = [row_losses(W, grid.decode(q), damped(H, damp)) for q in (greedy, searched)]
     return np.where((lost[1] < lost[0])[:, None], searched, greedy)
 
 
-def _search(W: np.ndarray, H: np.ndarray, grid: Grid, K: int, order: bool) -> np.ndarray:
+def _search(W: np.ndarray, H: np.ndarray, grid: Grid, K: int, order: bool, damp: float) -> np.ndarray:
     """Blocks of columns, from the last to the first; what is behind a block moves c_i by one product for all of it."""
     columns = np.argsort(np.diag(H), kind="stable") if order else np.arange(len(H))
-    R = np.linalg.cholesky(H[np.ix_(columns, columns)]).T
+    R = lower_factor(H[np.ix_(columns, columns)], damp).T
     R, weights = R / np.diag(R)[:, None], np.diag(R) ** 2
     scale, zero = (np.broadcast_to(grid.spread(v, len(H)), W.shape)[:, columns] for v in (grid.scale, grid.zeros))
     w = W[:, columns].astype(np.float64)

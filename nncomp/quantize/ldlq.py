@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from nncomp.formats import Grid
-from nncomp.layerwise import check_layer, damped
+from nncomp.layerwise import check_layer, upper_factor
 from nncomp.quantize.columns import check_layer_grid
 
 
@@ -26,8 +26,7 @@ def ldlq(W: np.ndarray, H: np.ndarray, grid: Grid, damp: float = 0.01) -> np.nda
     array([[0, 1]], dtype=int8)
     """
     check_layer_grid(W, H, grid)
-    # A lower factor of H turned by half a turn, L LT, is an upper one of H.
-    R = np.linalg.cholesky(damped(H, damp)[::-1, ::-1])[::-1, ::-1]
+    R = upper_factor(H, damp)
     U = R / np.diag(R) - np.eye(len(H))
     w, lost = W.astype(np.float64), np.zeros(W.shape)
     q = np.empty(W.shape, grid.format.dtype)

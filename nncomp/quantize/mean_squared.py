@@ -56,6 +56,7 @@ class MeanSquared:
         return fit_blocks(x, per, kept, self._fit, self.importance)
 
     def _fit(self, x: np.ndarray, w: np.ndarray) -> tuple[float, float]:
+        w = w if w.any() else np.ones_like(w)  # where nothing counts, all count alike
         x, w, format = x.astype(np.float64), w / max(w.max(), np.finfo(float).tiny), self.format
         if format.symmetric:
             scale, _ = best_scale(x, w, format.qmin - format.middle, format.qmax - format.middle)

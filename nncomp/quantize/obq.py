@@ -1,9 +1,10 @@
 """Optimal brain quantization: the exact greedy, row by row (Frantar & Alistarh 2022, section 5)."""
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from nncomp.formats import Grid
-from nncomp.layerwise import damped
+from nncomp.layerwise import upper_factor
 from nncomp.quantize.columns import check_layer_grid
 
 COMPACT = 0.8
@@ -26,7 +27,8 @@ def obq(W: np.ndarray, H: np.ndarray, grid: Grid, damp: float = 0.01) -> np.ndar
     array([[1, 0]], dtype=int8)
     """
     check_layer_grid(W, H, grid)
-    H_inv = np.linalg.inv(damped(H, damp))
+    U = solve_triangular(upper_factor(H, damp), np.eye(len(H)))
+    H_inv = U.T @ U
     q = np.empty(W.shape, grid.format.dtype)
     for i, w in enumerate(W.astype(np.float64)):
         q[i] = _greedy(w, H_inv, _row(grid, i, W.shape[1]))

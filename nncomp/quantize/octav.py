@@ -11,9 +11,10 @@ from nncomp.quantize.blocks import fit_blocks
 
 @dataclass(frozen=True)
 class OCTAV:
-    """`-s` to `s`, s the clip of least `J(s) = 4^-B / 3 s^2 P(0 < |x| <= s) + E[(|x| - s)^2; |x| > s]`.
+    """`-s` to `s`, J' = 0 at s for `J(s) = 4^-B / 3 s^2 P(0 < |x| <= s) + E[(|x| - s)^2; |x| > s]`.
 
-    By the recursion of Newton and Raphson on J' = 0, from the mean size of what is not 0 (Sakr et al. 2022, section 3):
+    By the recursion of Newton and Raphson, from the mean size of what is not 0, the probabilities of J held (Sakr et
+    al. 2022, section 3; of few values another s can have a smaller J, which jumps at each):
 
         s <- E[|x|; |x| > s] / (4^-B / 3 P(0 < |x| <= s) + P(|x| > s))
 

@@ -34,10 +34,9 @@ class Equalize:
         layers = [layer.stored().folded() for layer in network.layers]
         for i, layer in enumerate(layers):
             if not isinstance(layer.weight, Dense) or layer.input is not None:
-                raise ValueError(
-                    f"layer {i}: equalize dense floats, not {type(layer.weight).__name__}: before all else"
-                )
-            if layer is not layers[-1] and not isinstance(layer.activation, ReLU | LeakyReLU | Identity):
+                found = "quantized inputs" if isinstance(layer.weight, Dense) else type(layer.weight).__name__
+                raise ValueError(f"layer {i}: equalize dense floats, not {found}: before all else")
+            if i < len(layers) - 1 and not isinstance(layer.activation, ReLU | LeakyReLU | Identity):
                 raise ValueError(f"layer {i}: no factor passes through {layer.activation}")
         weights, biases = equalize_chain([layer.weight.dense() for layer in layers], [layer.bias for layer in layers])
         return MLP(tuple(replace(layer, weight=Dense(w), bias=b) for layer, w, b in zip(layers, weights, biases)))

@@ -14,16 +14,16 @@ from nncomp.formats import Format, PerRow, Uniform
 from nncomp.formats.granularity import Granularity
 from nncomp.hooks import Hook
 from nncomp.layer import Linear
-from nncomp.layerwise import described
 from nncomp.network import MLP
 from nncomp.quantize import Dynamic, bias_correction, minmax
+from nncomp.quantize.columns import check_codes
 from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range
 from nncomp.scoring import asked
 from nncomp.shown import shown, word
 from nncomp.steps.fine_tune import FineTune
 from nncomp.transforms import FakeQuantize, Rounded
-from nncomp.weights import Dense, Latent, Quantized, Sparse
+from nncomp.weights import Dense, Latent, Quantized, Shared, Sparse
 from nncomp.weights.latent import Transform
 
 
@@ -68,6 +68,10 @@ class Quantize:
                 raise ValueError(f"{name} is a {names}, not {getattr(self, name)!r}")
         if isinstance(self.weights, Format) and (self.per, self.weight_ranges) != (PerRow(), minmax):
             raise ValueError(f"{self.weights} brings its own scales: per and weight_ranges are not for it")
+        if isinstance(self.inputs, Uniform) and not self.inputs.integer_zero:
+            raise ValueError("an input's zero point is a code: integer_zero=True")
+        if not callable(self.weight_ranges) or not callable(self.input_ranges):
+            raise ValueError(f"ranges are functions, not {self.weight_ranges!r} and {self.input_ranges!r}")
         if self.correct_bias and self.during is not None:
             raise ValueError("biases that train need no correction")
         if self.method is not None:
@@ -81,7 +85,7 @@ class Quantize:
         if self.during is not None:
             trained = self.during(self._with_inputs(network.with_layers(self._latent), data), data, hooks)
             return trained.with_layers(Linear.stored)
-        network = network.with_layers(lambda layer: replace(layer.stored().folded(), input=None))
+        network = network.with_layers(_folded)
         if self.method is None and not self.correct_bias:
             return self._with_inputs(network.with_layers(lambda layer: self._latent(layer).stored()), data)
         samples = data.train.first(self.samples)
@@ -99,7 +103,7 @@ class Quantize:
 
     def _latent(self, layer: Linear) -> Linear:
         """The layer's float weight, seen through its quantization; its pattern, if it has one, kept."""
-        layer = layer.stored().folded()
+        layer = _folded(layer)
         weight = layer.weight.prepared()
         mask = weight.mask if isinstance(weight, Sparse) else None
         transform: Transform = (
@@ -115,9 +119,7 @@ class Quantize:
         given = {name: getattr(evidence, name)[i] for name in asked(self.method, "grid")}
         grid = fit_grid(layer.weight.w, self.weights, self.per, self.weight_ranges)  # type: ignore[arg-type]
         q = self.method(**given, grid=grid)
-        if not isinstance(q, np.ndarray) or (q.shape, q.dtype) != (layer.weight.shape, grid.format.dtype):
-            expected = f"{grid.format.dtype} {layer.weight.shape}"
-            raise ValueError(f"{word(self.method)}, layer {i}: codes are {expected}, not {described(q)}")
+        check_codes(q, layer.weight.shape, grid, f"{word(self.method)}, layer {i}")
         return replace(layer, weight=Quantized.of(q, grid))
 
     def _with_inputs(self, network: MLP, data: Data) -> MLP:
@@ -125,3 +127,11 @@ class Quantize:
             return calibrate(network, data.train.x[: self.samples], self.inputs, self.input_ranges)
         dynamic = self.inputs
         return network.with_layers(lambda layer: replace(layer, input=dynamic))
+
+
+def _folded(layer: Linear) -> Linear:
+    """A layer as it is quantized: values that weights share in floats, its norm folded, its inputs in floats."""
+    layer = layer.stored()
+    if isinstance(layer.weight, Shared):
+        layer = replace(layer, weight=layer.weight.decoded())
+    return replace(layer.folded(), input=None)

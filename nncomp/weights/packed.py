@@ -31,8 +31,13 @@ class PackedCodes:
 
     @classmethod
     def of(cls, codes: np.ndarray, bits: int) -> Self:
-        """An array of integers (out, in), each of at most so many bits."""
+        """An array of integers (out, in); a ValueError unless each has at most so many bits."""
         check_shape(codes.shape)
+        if codes.dtype.kind not in "iu":
+            raise ValueError(f"codes are integers, not {codes.dtype}")
+        low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if codes.dtype.kind == "i" else (0, (1 << bits) - 1)
+        if not low <= codes.min() <= codes.max() <= high:
+            raise ValueError(f"codes of {bits} bits are {low} to {high}, not {codes.min()} to {codes.max()}")
         rows, columns = codes.shape
         return cls(stream(codes, bits), (rows, columns), bits, codes.dtype.kind == "i")
 

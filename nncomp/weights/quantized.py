@@ -48,8 +48,8 @@ class Quantized:
     @classmethod
     def of(cls, codes: np.ndarray, grid: Grid) -> Self:
         """Dense codes, packed where they do not fill their dtype."""
-        bits = grid.format.bits
-        return cls(codes if bits in (8, 16) else PackedCodes.of(codes, bits), grid)
+        full = grid.format.bits in (8, 16) or codes.dtype != grid.format.dtype  # which is refused
+        return cls(codes if full else PackedCodes.of(codes, grid.format.bits), grid)
 
     @classmethod
     def encoded(cls, weight: Dense | Sparse, grid: Grid) -> Self:
