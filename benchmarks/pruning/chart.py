@@ -1,7 +1,7 @@
 """One chart of all methods that prune while training: `python -m benchmarks.pruning chart`.
 
 Error on the test split against how many times fewer weights are left, a panel for each data set: the mean over seeds,
-and from the best to the worst. The results are those that `training` left in its file, of trainings of usual length.
+and from the best to the worst. The results are those that `training --longer 0.25` left in its file.
 """
 
 import argparse
@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from benchmarks.pruning.training import METHODS, WEIGHTS
 
 MARKERS = "osv^<>DPX*"
+LENGTH = 0.25
+"""Of the usual: what a chart of all methods can take."""
 
 
 def draw(results: Sequence[dict[str, Any]], file: str | Path) -> None:
@@ -24,7 +26,7 @@ def draw(results: Sequence[dict[str, Any]], file: str | Path) -> None:
     panels = figure.subplots(1, len(names), squeeze=False)[0]
     for panel, name in zip(panels, names):
         for k, method in enumerate(METHODS):
-            points = _points(r for r in results if (r["on"], r["method"], r["longer"]) == (name, method, 1))
+            points = _points(r for r in results if (r["on"], r["method"], r["longer"]) == (name, method, LENGTH))
             if points:
                 x, y, below, above = zip(*points)
                 style = f"{MARKERS[k % len(MARKERS)]}-"
