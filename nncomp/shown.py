@@ -4,6 +4,8 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 
 def shown(value: Any) -> str:
     """`Class(field=value, ...)` of a dataclass, fields at their defaults left out, functions by name.
@@ -11,7 +13,7 @@ def shown(value: Any) -> str:
     Assigned as `__repr__`, so that the `repr` of a recipe reproduces the run.
     """
     told = ((f.name, getattr(value, f.name), f.default) for f in fields(value))
-    words = (f"{name}={word(now)}" for name, now, default in told if now is not default and now != default)
+    words = (f"{name}={word(now)}" for name, now, default in told if now is not default and np.any(now != default))
     return f"{type(value).__name__}({', '.join(words)})"
 
 

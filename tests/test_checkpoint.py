@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from nncomp.data import Data, Split
 from nncomp.files import Checkpoint, FileError, from_bytes, to_bytes
-from nncomp.formats import mxfp4
+from nncomp.formats import Uniform, mxfp4
 from nncomp.hooks import SNFS, ClipGradients, DeepR, Hook, MaxNorm, RigL, Surgery, TopKAST
 from nncomp.learning_rate import Cosine
 from nncomp.losses import cross_entropy
@@ -22,7 +22,7 @@ from nncomp.optim import SGD, Adam, AdamW
 from nncomp.prune import cubic
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Regrow, Sparsify
 from nncomp.training import train
-from nncomp.transforms import HardConcrete, Movement, SoftThreshold, Variational
+from nncomp.transforms import LSQ, HardConcrete, Movement, SoftThreshold, StochasticBinaryConnect, Variational
 from tests.strategies.weights import seeds
 from tests.test_rewiring import Wander, sparse
 
@@ -77,6 +77,10 @@ TRAININGS: dict[str, Any] = {
     "gradual pruning": lambda hooks: Prune(0.6, schedule=cubic, interval=2, during=MEANWHILE)(NETWORK, DATA, hooks),
     "through quantization": lambda hooks: Quantize(during=MEANWHILE)(NETWORK, DATA, hooks),
     "through blocks": lambda hooks: Quantize(mxfp4, inputs=None, during=MEANWHILE)(NETWORK, DATA, hooks),
+    "learned steps": lambda hooks: Quantize(through=LSQ(Uniform(3)), during=MEANWHILE)(NETWORK, DATA, hooks),
+    "signs by chance": lambda hooks: Quantize(through=StochasticBinaryConnect(), inputs=None, during=MEANWHILE)(
+        NETWORK, DATA, hooks
+    ),
     "around blocks": lambda hooks: MEANWHILE(Quantize(mxfp4, inputs=None)(NETWORK, DATA), DATA, hooks),
     "distillation": lambda hooks: Distill(student=MLP.init([6, 4, 3]), during=MEANWHILE)(NETWORK, DATA, hooks),
     "patterns that change": lambda hooks: MEANWHILE(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nncomp.files import save
-from nncomp.formats import PerGroup, Uniform, nearest_away
+from nncomp.formats import PerGroup, PerRow, Uniform, nearest_away
 from nncomp.hooks import SNFS, DeepR, TopKAST
 from nncomp.network import MLP
 from nncomp.optim import SGD, AdamW
@@ -14,7 +14,7 @@ from nncomp.prune import cubic, geometric_median, keep_largest, random, row_l1, 
 from nncomp.quantize import Dynamic
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Shrink
 from nncomp.steps.recipe import Recipe, RecipeError, presets
-from nncomp.transforms import HardConcrete, Movement, SoftMovement, Variational
+from nncomp.transforms import EWGS, LSQ, TTQ, XNOR, DoReFa, HardConcrete, Movement, SoftMovement, Variational
 
 GOOD = """
 data = "digits"
@@ -191,6 +191,19 @@ def test_what_makes_sparse_while_training_is_a_word_with_options(tmp_path: Path)
     ):
         found = recipe(tmp_path, f'[[steps]]\nstep = "{step}"\nby = {by}\n').steps[0]
         assert repr(found.by) == repr(expected)  # type: ignore[attr-defined]
+
+
+def test_what_weights_train_through_is_a_word_with_options(tmp_path: Path) -> None:
+    for through, expected in (
+        ('"XNOR"', XNOR()),
+        ('{ is = "LSQ", format = { is = "Uniform", bits = 2 }, per = "PerRow" }', LSQ(Uniform(2), PerRow())),
+        ('{ is = "EWGS", delta = 0.1 }', EWGS(delta=0.1)),
+        ('{ is = "DoReFa", bits = 3 }', DoReFa(3)),
+        ('{ is = "TTQ", share = 0.1 }', TTQ(0.1)),
+    ):
+        text = f'[[steps]]\nstep = "Quantize"\nthrough = {through}\nduring = {{ epochs = 3 }}\n'
+        found = recipe(tmp_path, text).steps[0]
+        assert repr(found) == repr(Quantize(through=expected, during=FineTune(epochs=3)))  # type: ignore[arg-type]
 
 
 def test_an_editors_byte_order_mark_and_capitals_do_no_harm(tmp_path: Path) -> None:

@@ -26,6 +26,10 @@ ACTIVATIONS = (
 FORMAT = (*NAMES.values(), formats.BlockScaled, formats.Codebook, formats.NVFP4, formats.FixedPoint, formats.Float)
 FLOATS = tuple(value for value in NAMES.values() if isinstance(value, formats.Float))
 ROUNDINGS = (formats.nearest_even, formats.nearest_away, formats.half_up)
+TRAINED_THROUGH = (
+    transforms.LSQ, transforms.TQT, transforms.EWGS, transforms.DSQ, transforms.QuantizationNoise, transforms.DoReFa,
+    transforms.BinaryConnect, transforms.StochasticBinaryConnect, transforms.XNOR, transforms.TWN, transforms.TTQ,
+)  # fmt: skip
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "network": (MLP,),
@@ -57,10 +61,27 @@ CHOICES: dict[str, tuple[Any, ...]] = {
         transforms.SoftMovement,
         transforms.HardConcrete,
         transforms.Variational,
+        *TRAINED_THROUGH,
     ),
     "FakeQuantize.format": UNIFORM,
     "FakeQuantize.per": PER_WEIGHT,
     "FakeQuantize.ranges": RANGES,
+    "LSQ.format": UNIFORM,
+    "LSQ.per": PER_WEIGHT,
+    "TQT.format": UNIFORM,
+    "TQT.per": PER_WEIGHT,
+    "TQT.ranges": RANGES,
+    "EWGS.format": UNIFORM,
+    "EWGS.per": PER_WEIGHT,
+    "EWGS.ranges": RANGES,
+    "DSQ.format": UNIFORM,
+    "DSQ.per": PER_WEIGHT,
+    "DSQ.ranges": RANGES,
+    "QuantizationNoise.format": UNIFORM,
+    "QuantizationNoise.per": PER_WEIGHT,
+    "QuantizationNoise.ranges": RANGES,
+    "XNOR.per": PER_WEIGHT,
+    "TWN.per": PER_WEIGHT,
     "Dynamic.format": UNIFORM,
     "Dynamic.per": PER_INPUT,
     "Dynamic.ranges": RANGES,

@@ -52,6 +52,7 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     "Quantize.inputs": (*kinds.UNIFORM, kinds.quantize.Dynamic),
     "Quantize.input_ranges": kinds.RANGES,
     "Quantize.during": TRAINING,
+    "Quantize.through": (kinds.transforms.FakeQuantize, *kinds.TRAINED_THROUGH),
     "Quantize.method": (
         quantize.gptq,
         quantize.ldlq,

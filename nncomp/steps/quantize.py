@@ -22,9 +22,21 @@ from nncomp.quantize.ranges import Range
 from nncomp.scoring import asked
 from nncomp.shown import shown, word
 from nncomp.steps.fine_tune import FineTune
-from nncomp.transforms import FakeQuantize, Rounded
+from nncomp.transforms import (
+    LSQ,
+    TQT,
+    TTQ,
+    TWN,
+    XNOR,
+    BinaryConnect,
+    DoReFa,
+    FakeQuantize,
+    Rounded,
+)
 from nncomp.weights import Dense, Latent, Quantized, Shared, Sparse
 from nncomp.weights.latent import Transform
+
+Through = FakeQuantize | LSQ | TQT | DoReFa | BinaryConnect | XNOR | TWN | TTQ
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,7 +47,9 @@ class Quantize:
     that brings its own scales (`mxfp4`, `q4_0`, `nf4`, `float16` ...), whose products are in floats. `inputs`: the
     format of the layers' inputs, with one static grid each that covers `input_ranges` of the first `samples` training
     samples; or a `Dynamic` quantizer, which needs no samples; or None, for weights only. With `during`, the network is
-    first trained through its quantization (Jacob et al. 2018); without, weights are rounded to nearest, or by `method`:
+    first trained through its quantization (Jacob et al. 2018), or `through` another transform, which brings its own
+    format: `LSQ` and `TQT` train scales, `EWGS`, `DSQ` and `QuantizationNoise` have other gradients, `DoReFa`, `TWN`,
+    `TTQ`, `XNOR` and `BinaryConnect` are for few bits. Without, weights are rounded to nearest, or by `method`:
     from the `grid` and what else it asks for by the names of its arguments (`Evidence`) to codes, as `gptq`, `obq`,
     `k_best` do, layer after layer, each on what those before it, already quantized, hand on. `correct_bias`: biases
     give the outputs on the samples the mean they would have with weights in floats (`bias_correction`). Batch norms are
@@ -54,6 +68,7 @@ class Quantize:
     input_ranges: Range = minmax
     samples: int = 2000
     during: FineTune | None = None
+    through: Through | None = None
     method: Callable[..., np.ndarray] | None = None
     correct_bias: bool = False
 
@@ -61,7 +76,12 @@ class Quantize:
 
     def __post_init__(self) -> None:
         check_whole(self, samples=1)
-        expected = {"weights": Uniform | Format, "per": Granularity, "inputs": Uniform | Dynamic | None}
+        expected = {
+            "weights": Uniform | Format,
+            "per": Granularity,
+            "inputs": Uniform | Dynamic | None,
+            "through": Through | None,
+        }
         for name, kind in expected.items():
             if not isinstance(getattr(self, name), kind):
                 names = " or ".join(each.__name__ for each in alternatives(kind) if each is not NoneType)
@@ -72,6 +92,12 @@ class Quantize:
             raise ValueError("an input's zero point is a code: integer_zero=True")
         if not callable(self.weight_ranges) or not callable(self.input_ranges):
             raise ValueError(f"ranges are functions, not {self.weight_ranges!r} and {self.input_ranges!r}")
+        if self.through is not None:
+            name = type(self.through).__name__
+            if (self.weights, self.per, self.weight_ranges) != (Uniform(), PerRow(), minmax):
+                raise ValueError(f"{name} brings its own format: weights, per and weight_ranges are not for it")
+            if self.method is not None:
+                raise ValueError(f"weights train through {name} or are rounded by {word(self.method)}, not both")
         if self.correct_bias and self.during is not None:
             raise ValueError("biases that train need no correction")
         if self.method is not None:
@@ -106,11 +132,13 @@ class Quantize:
         layer = _folded(layer)
         weight = layer.weight.prepared()
         mask = weight.mask if isinstance(weight, Sparse) else None
-        transform: Transform = (
-            Rounded(self.weights, mask)
-            if isinstance(self.weights, Format)
-            else FakeQuantize(self.weights, self.per, self.weight_ranges, mask)
-        )
+        transform: Transform
+        if self.through is not None:
+            transform = self.through if mask is None else self.through.masked(mask)
+        elif isinstance(self.weights, Format):
+            transform = Rounded(self.weights, mask)
+        else:
+            transform = FakeQuantize(self.weights, self.per, self.weight_ranges, mask)
         return replace(layer, weight=Latent.of(transform, weight.dense()), input=None)
 
     def _by_method(self, layer: Linear, i: int, evidence: Evidence) -> Linear:

@@ -1,26 +1,44 @@
 """Differentiable functions of a latent weight, each with its surrogate gradient stated."""
 
+from nncomp.transforms.binary import XNOR, BinaryConnect, StochasticBinaryConnect
+from nncomp.transforms.dorefa import DoReFa
 from nncomp.transforms.fake_quantize import FakeQuantize
+from nncomp.transforms.gradient_rules import DSQ, EWGS
 from nncomp.transforms.hard_concrete import HardConcrete
+from nncomp.transforms.learned_step import LSQ
 from nncomp.transforms.masking import Masked
 from nncomp.transforms.movement import Movement, SoftMovement
 from nncomp.transforms.n_of_m import NofM
 from nncomp.transforms.powerpropagation import Powerpropagation
+from nncomp.transforms.quantization_noise import QuantizationNoise
 from nncomp.transforms.rounded import Rounded
 from nncomp.transforms.soft_threshold import SoftThreshold
 from nncomp.transforms.supermask import Supermask
+from nncomp.transforms.ternary import TTQ, TWN
+from nncomp.transforms.trained_threshold import TQT
 from nncomp.transforms.variational import Variational
 
 __all__ = [
+    "DSQ",
+    "EWGS",
+    "LSQ",
+    "TQT",
+    "TTQ",
+    "TWN",
+    "XNOR",
+    "BinaryConnect",
+    "DoReFa",
     "FakeQuantize",
     "HardConcrete",
     "Masked",
     "Movement",
     "NofM",
     "Powerpropagation",
+    "QuantizationNoise",
     "Rounded",
     "SoftMovement",
     "SoftThreshold",
+    "StochasticBinaryConnect",
     "Supermask",
     "Variational",
 ]

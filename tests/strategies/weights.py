@@ -1,6 +1,7 @@
 """Weights of every form: a new form joins the laws by one line in `FORMS`."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,19 +11,31 @@ from nncomp.formats import PerColumn, PerGroup, PerRow, PerTensor, Uniform, divi
 from nncomp.formats.names import NAMES
 from nncomp.quantize.nearest import fit_grid
 from nncomp.transforms import (
+    DSQ,
+    EWGS,
+    LSQ,
+    TQT,
+    TTQ,
+    TWN,
+    XNOR,
+    BinaryConnect,
+    DoReFa,
     FakeQuantize,
     HardConcrete,
     Masked,
     Movement,
     NofM,
     Powerpropagation,
+    QuantizationNoise,
     Rounded,
     SoftMovement,
     SoftThreshold,
+    StochasticBinaryConnect,
     Supermask,
     Variational,
 )
 from nncomp.weights import Dense, Encoded, Latent, Nested, PackedCodes, Quantized, Shared, Sparse, Weight
+from nncomp.weights.latent import Transform
 
 seeds = st.integers(0, 2**32 - 1)
 dtypes = st.sampled_from([np.float32, np.float64])
@@ -213,10 +226,63 @@ def nested(draw: st.DrawFn, dtype: type | None = None) -> Nested:
     return Nested.within(w, mask, draw(st.integers(0, int(mask.sum()))))
 
 
+symmetric = st.builds(Uniform, st.integers(2, 16), st.booleans(), narrow=st.booleans())
+
+
+@st.composite
+def through(
+    draw: st.DrawFn, dtype: type | None, by: Callable[..., Transform], **arguments: st.SearchStrategy[Any]
+) -> Latent:
+    """A matrix behind a transform `by` of these arguments, of a mask sometimes, where that starts."""
+    w = draw(matrices(dtype))
+    w = w / max(1, np.abs(w).max()) if by is DoReFa else w  # tanh is as good as flat beyond
+    given = {name: draw(argument) for name, argument in arguments.items()}
+    return Latent.of(by(**given, mask=draw(st.none() | masks(w.shape))), w)
+
+
+def lsq(dtype: type | None = None) -> st.SearchStrategy[Latent]:
+    return through(dtype, LSQ, format=symmetric, per=granularities, gradient_scale=st.booleans())
+
+
+def tqt(dtype: type | None = None) -> st.SearchStrategy[Latent]:
+    return through(dtype, TQT, format=symmetric, per=granularities)
+
+
+def dorefa(dtype: type | None = None) -> st.SearchStrategy[Latent]:
+    return through(dtype, DoReFa, bits=st.integers(1, 16))
+
+
+def binary(dtype: type | None = None) -> st.SearchStrategy[Latent]:
+    kinds = (BinaryConnect, StochasticBinaryConnect)
+    return st.one_of(*(through(dtype, kind, clipped=st.booleans()) for kind in kinds)) | through(
+        dtype, XNOR, per=granularities, exact=st.booleans()
+    )
+
+
+def twn(dtype: type | None = None) -> st.SearchStrategy[Latent]:
+    return through(dtype, TWN, share=st.sampled_from([0.0, 0.7, 9.0]), per=granularities)
+
+
+def ttq(dtype: type | None = None) -> st.SearchStrategy[Latent]:
+    return through(dtype, TTQ, share=st.sampled_from([0.0, 0.05, 0.5, 1.0]))
+
+
+def by_gradient_rule(dtype: type | None = None) -> st.SearchStrategy[Latent]:
+    """Without the part of EWGS that is no derivative of anything; in steps that are wide beside what is measured by."""
+    told: dict[str, st.SearchStrategy[Any]] = {"format": uniforms, "per": granularities}
+    wide = st.builds(Uniform, st.integers(2, 4), st.booleans(), st.booleans(), st.booleans())
+    return (
+        through(dtype, EWGS, **told, delta=st.just(0.0))
+        | through(dtype, DSQ, format=wide, per=granularities, alpha=st.sampled_from([0.1, 0.2, 0.9]))
+        | through(dtype, QuantizationNoise, **told)
+    )
+
+
 STORED = [dense, sparse, dense_codes, sparse_codes, float_zero_codes, encoded, shared, shared_pruned]
 FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [
     *STORED, fake_quantized, fake_quantized_pruned, rounded, masked, soft_threshold, powerpropagation, supermask,
     n_of_m, hard_concrete, variational, movement, soft_movement, nested,
+    lsq, tqt, dorefa, binary, twn, ttq, by_gradient_rule,
 ]  # fmt: skip
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 

@@ -1,0 +1,59 @@
+"""Weights that lie on a uniform grid while they train, and ship as its codes."""
+
+import numpy as np
+
+from nncomp.formats import Grid
+from nncomp.formats.granularity import Granularity
+from nncomp.transforms.masking import Maskable, within
+from nncomp.weights import Quantized, Sparse
+
+
+class Coded(Maskable):
+    """A transform that says which codes on which grid; w' is what they stand for, and they ship as `Quantized`."""
+
+    def codes(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, Grid]:
+        """Integers (out, in), and what they stand for."""
+        raise NotImplementedError
+
+    def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
+        within(w, self.mask)
+        return ()
+
+    def decoded(self, codes: np.ndarray, grid: Grid) -> np.ndarray:
+        """w'."""
+        return within(grid.decode(codes), self.mask)
+
+    def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Quantized:
+        codes, grid = self.codes(p, w)
+        return Quantized.of(codes, grid) if self.mask is None else Quantized(Sparse.from_dense(codes, self.mask), grid)
+
+
+def positive(scale: np.ndarray) -> np.ndarray:
+    """The scale, or where it is less the least one that has normal numbers for its products, the smallest over eps.
+
+    >>> positive(np.array([-1.0, 0.0, 0.5]))[1:] > 0
+    array([ True,  True])
+    """
+    limits = np.finfo(scale.dtype)
+    return np.maximum(scale, limits.tiny / limits.eps)
+
+
+def block_counts(w: np.ndarray, per: Granularity, mask: np.ndarray | None) -> np.ndarray:
+    """How many weights are kept of those that share a scale, at least 1, in the dtype and shape of the scales.
+
+    >>> from nncomp.formats import PerRow
+    >>> block_counts(np.ones((2, 3)), PerRow(), np.array([[True, True, False], [False] * 3]))
+    array([[2.],
+           [1.]])
+    """
+    return np.maximum(per.reduce(within(np.ones_like(w), mask), np.sum), 1)
+
+
+def block_means(w: np.ndarray, per: Granularity, mask: np.ndarray | None) -> np.ndarray:
+    """The mean |w| of the weights that are kept of those that share a scale, shaped like the scales; of none, 0.
+
+    >>> from nncomp.formats import PerTensor
+    >>> block_means(np.array([[1.0, -3.0, 9.0]]), PerTensor(), np.array([[True, True, False]]))
+    array([[2.]])
+    """
+    return per.reduce(np.abs(within(w, mask)), np.sum) / block_counts(w, per, mask)

@@ -1,0 +1,58 @@
+"""Learned steps and DoReFa's tanh against torch: its learnable fake quantization, and its automatic derivatives."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nncomp.formats import PerRow, PerTensor, Uniform, multiply_add_round, multiply_round_add
+from nncomp.transforms import LSQ, DoReFa
+from tests.strategies.weights import seeds
+
+torch = pytest.importorskip("torch")
+
+
+@given(seed=seeds, bits=st.integers(2, 8), scaled=st.booleans(), per_row=st.booleans())
+def test_learned_steps_are_torchs(seed: int, bits: int, scaled: bool, per_row: bool) -> None:
+    """Where v is within half a step beyond Q_P, torch counts it as inside and the paper as beyond: left out here."""
+    rng = np.random.default_rng(seed)
+    w, g = rng.standard_normal((2, 4, 6)).astype(np.float32)
+    s = rng.uniform(0.1, 1.5, (4, 1) if per_row else (1, 1)).astype(np.float32)
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    v = w / s
+    ends = (v > low - 0.51) & (v < low + 0.01) | (v > high - 0.01) & (v < high + 0.51)
+    w = np.where(ends | (np.abs(np.abs(v - np.floor(v)) - 0.5) < 1e-3), 0, w).astype(np.float32)  # nor near ties
+    arithmetic = multiply_add_round if per_row else multiply_round_add
+    transform = LSQ(Uniform(bits, arithmetic=arithmetic), PerRow() if per_row else PerTensor(), scaled)
+    effective, saved = transform.forward((s,), w)
+    (ds,), dw = transform.vjp((s,), saved, g)
+    x, scale = (torch.tensor(a, requires_grad=True) for a in (w, s[:, 0]))
+    zero = torch.zeros(len(s))
+    factor = 1 / np.sqrt((6 if per_row else 24) * high) if scaled else 1.0
+    if per_row:
+        y = torch._fake_quantize_learnable_per_channel_affine(x, scale, zero, 0, low, high, factor)
+    else:
+        y = torch._fake_quantize_learnable_per_tensor_affine(x, scale, zero, low, high, factor)
+    y.backward(torch.from_numpy(g))
+    np.testing.assert_array_equal(effective, y.detach().numpy())
+    np.testing.assert_array_equal(dw, x.grad.numpy())
+    np.testing.assert_allclose(ds[:, 0], scale.grad.numpy(), rtol=2e-5, atol=2e-5 * high)
+
+
+@given(seed=seeds, bits=st.integers(2, 8), tied=st.booleans())
+def test_the_derivative_of_dorefa_is_torchs(seed: int, bits: int, tied: bool) -> None:
+    rng = np.random.default_rng(seed)
+    w, g = rng.standard_normal((2, 3, 5))
+    if tied:
+        w.flat[rng.integers(0, 15, 3)] = 3.0
+        w.flat[rng.integers(0, 15)] = -3.0
+    n = 2**bits - 1
+    x = torch.tensor(w, requires_grad=True)
+    t = torch.tanh(x)
+    r = t / (2 * t.abs().amax()) + 0.5
+    y = 2 * (r + (torch.round(n * r) / n - r).detach()) - 1
+    y.backward(torch.from_numpy(g))
+    transform = DoReFa(bits)
+    effective, saved = transform.forward((), w)
+    np.testing.assert_allclose(effective, y.detach().numpy(), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(transform.vjp((), saved, g)[1], x.grad.numpy(), rtol=1e-9, atol=1e-12)
