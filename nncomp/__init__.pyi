@@ -99,6 +99,7 @@ from .training import train as train
 from .transforms import DSQ as DSQ
 from .transforms import EWGS as EWGS
 from .transforms import LSQ as LSQ
+from .transforms import PACT as PACT
 from .transforms import TQT as TQT
 from .transforms import TTQ as TTQ
 from .transforms import TWN as TWN
@@ -107,6 +108,8 @@ from .transforms import BinaryConnect as BinaryConnect
 from .transforms import DoReFa as DoReFa
 from .transforms import FakeQuantize as FakeQuantize
 from .transforms import HardConcrete as HardConcrete
+from .transforms import LearnedOffset as LearnedOffset
+from .transforms import LearnedStep as LearnedStep
 from .transforms import Masked as Masked
 from .transforms import Movement as Movement
 from .transforms import NofM as NofM
@@ -117,6 +120,9 @@ from .transforms import SoftThreshold as SoftThreshold
 from .transforms import StochasticBinaryConnect as StochasticBinaryConnect
 from .transforms import Supermask as Supermask
 from .transforms import Variational as Variational
+from .transforms import learned_offset as learned_offset
+from .transforms import learned_step as learned_step
+from .transforms import pact as pact
 from .weights import Dense as Dense
 from .weights import Latent as Latent
 from .weights import Nested as Nested

@@ -2,7 +2,7 @@
 
 Calling a layer is inference, in integers where its weight and input allow it. `forward` and `backward` are for
 training: a quantized input is seen through its grid in floating point, and the gradient passes straight through where
-the grid does not saturate.
+the grid does not saturate, or as the input quantizer says that trains.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,12 @@ from nncomp.activations import Activation, Identity
 from nncomp.formats import Grid
 from nncomp.integer import Pass, integer_pass
 from nncomp.norm import BatchNorm, NormSaved
+from nncomp.transforms import TrainedInput
 from nncomp.weights import Dense, Latent, Nested, Quantized, Sparse, Weight
 
 
 class InputQuantizer(Protocol):
-    """Where a layer's input grid comes from: a `Grid` is its own, `Dynamic` fits one to each batch."""
+    """Where a layer's input grid comes from: a `Grid` is its own, `Dynamic` fits one, a `TrainedInput` learns one."""
 
     def grid_for(self, x: np.ndarray) -> Grid:
         """The grid for the input `x (batch, in)`."""
@@ -30,7 +31,7 @@ class LayerSaved(NamedTuple):
     """What a layer's backward pass needs of its forward pass."""
 
     dropped: np.ndarray | None  # the factor dropout put on each input: 0 or 1 / (1 - rate)
-    inside: np.ndarray | None  # where the input grid did not saturate
+    inside: np.ndarray | None  # where the input grid did not saturate; the input, if the grid trains
     weight: Any
     norm: NormSaved | None
     z: np.ndarray  # before the activation
@@ -71,14 +72,18 @@ class Linear:
 
     @property
     def params(self) -> tuple[np.ndarray, ...]:
-        """The trainable arrays: the weight's, the bias, the norm's."""
-        return (*self.weight.params, self.bias, *(self.norm.params if self.norm else ()))
+        """The trainable arrays: the weight's, the bias, the norm's, the input quantizer's."""
+        of_input = self.input.params if isinstance(self.input, TrainedInput) else ()
+        return (*self.weight.params, self.bias, *(self.norm.params if self.norm else ()), *of_input)
 
     def with_params(self, params: Sequence[np.ndarray]) -> Self:
         """The same layer holding other `params`."""
         n = len(self.weight.params)
-        norm = self.norm.with_params(tuple(params[n + 1 :])) if self.norm else None
-        return replace(self, weight=self.weight.with_params(tuple(params[:n])), bias=params[n], norm=norm)
+        after = n + 1 + (len(self.norm.params) if self.norm else 0)
+        weight = self.weight.with_params(tuple(params[:n]))
+        norm = self.norm.with_params(tuple(params[n + 1 : after])) if self.norm else None
+        input = self.input.with_params(tuple(params[after:])) if isinstance(self.input, TrainedInput) else self.input
+        return replace(self, weight=weight, bias=params[n], norm=norm, input=input)
 
     def copied(self) -> Self:
         """The same layer, sharing none of the arrays that training changes."""
@@ -132,7 +137,8 @@ class Linear:
             dropped = _dropout_factors(x, dropout, rng)
             x = x * dropped
         if self.input is not None:
-            x, inside = self.input.grid_for(x).fake(x)
+            seen, inside = self.input.grid_for(x).fake(x)
+            x, inside = seen, x if isinstance(self.input, TrainedInput) else inside
         if rng is not None and isinstance(self.weight, Latent):
             z, weight_saved = self.weight.sample(x, rng)
         else:
@@ -148,12 +154,16 @@ class Linear:
     ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
         """Gradients at the layer's input and at its `params`, from the gradient `da` at its output."""
         dz, dnorm = self.at_sums(saved, da)
-        dx, dweight = self.weight.vjp(saved.weight, dz, need_dx)
+        dinput: tuple[np.ndarray, ...] = ()
+        dx, dweight = self.weight.vjp(saved.weight, dz, need_dx or isinstance(self.input, TrainedInput))
         if dx is not None and saved.inside is not None:
-            dx = dx * saved.inside
+            if isinstance(self.input, TrainedInput):
+                dx, dinput = self.input.vjp(saved.inside, dx)
+            else:
+                dx = dx * saved.inside
         if dx is not None and saved.dropped is not None:
             dx = dx * saved.dropped
-        return dx, (*dweight, dz.sum(axis=0), *dnorm)
+        return dx if need_dx else None, (*dweight, dz.sum(axis=0), *dnorm, *dinput)
 
     def at_sums(self, saved: LayerSaved, da: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """The gradient at `x W.T + bias`, and those at the norm's arrays."""
@@ -163,8 +173,10 @@ class Linear:
         return self.norm.vjp(saved.norm, dz)
 
     def stored(self) -> Self:
-        """The layer with its weight in the form it ships in."""
-        return replace(self, weight=self.weight.store()) if isinstance(self.weight, Latent | Nested) else self
+        """The layer with its weight, and its input quantizer, in the form they ship in."""
+        weight = self.weight.store() if isinstance(self.weight, Latent | Nested) else self.weight
+        input = self.input.store() if isinstance(self.input, TrainedInput) else self.input
+        return self if weight is self.weight and input is self.input else replace(self, weight=weight, input=input)
 
     def folded(self) -> Self:
         """The layer without its norm, which has become part of weight and bias: the same function."""

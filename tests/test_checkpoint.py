@@ -22,7 +22,15 @@ from nncomp.optim import SGD, Adam, AdamW
 from nncomp.prune import cubic
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Regrow, Sparsify
 from nncomp.training import train
-from nncomp.transforms import LSQ, HardConcrete, Movement, SoftThreshold, StochasticBinaryConnect, Variational
+from nncomp.transforms import (
+    LSQ,
+    HardConcrete,
+    Movement,
+    SoftThreshold,
+    StochasticBinaryConnect,
+    Variational,
+    learned_offset,
+)
 from tests.strategies.weights import seeds
 from tests.test_rewiring import Wander, sparse
 
@@ -79,6 +87,9 @@ TRAININGS: dict[str, Any] = {
     "through blocks": lambda hooks: Quantize(mxfp4, inputs=None, during=MEANWHILE)(NETWORK, DATA, hooks),
     "learned steps": lambda hooks: Quantize(through=LSQ(Uniform(3)), during=MEANWHILE)(NETWORK, DATA, hooks),
     "signs by chance": lambda hooks: Quantize(through=StochasticBinaryConnect(), inputs=None, during=MEANWHILE)(
+        NETWORK, DATA, hooks
+    ),
+    "trained ranges": lambda hooks: Quantize(through=LSQ(), train_inputs=learned_offset, during=MEANWHILE)(
         NETWORK, DATA, hooks
     ),
     "around blocks": lambda hooks: MEANWHILE(Quantize(mxfp4, inputs=None)(NETWORK, DATA), DATA, hooks),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nncomp.formats import Grid, PerRow, PerTensor, Uniform
 from nncomp.network import MLP
 from nncomp.optim import Adam
-from nncomp.quantize import Deviations, obq
+from nncomp.quantize import Deviations, Percentile, obq
 from nncomp.steps import FineTune, Prune, Quantize
 from nncomp.transforms import (
     DSQ,
@@ -254,7 +254,7 @@ def test_dsq_lies_between_a_line_and_a_step() -> None:
 def test_noise_quantizes_some_and_leaves_the_others(seed: int, rate: float, block: int) -> None:
     rng = np.random.default_rng(seed)
     w, eye = rng.standard_normal((6, 7)), np.eye(7)
-    noise = QuantizationNoise(Uniform(2), rate=rate, block=block)
+    noise = QuantizationNoise(Uniform(2), ranges=Percentile(80.0), rate=rate, block=block)
     y, saved = noise.sample((), w, eye, np.random.default_rng(seed))
     drawn, all_of_it = y.T, noise.forward((), w)[0]
     quantized, same = drawn != w, w == all_of_it

@@ -206,6 +206,16 @@ def test_what_weights_train_through_is_a_word_with_options(tmp_path: Path) -> No
         assert repr(found) == repr(Quantize(through=expected, during=FineTune(epochs=3)))  # type: ignore[arg-type]
 
 
+def test_how_inputs_train_is_a_word_with_options(tmp_path: Path) -> None:
+    text = '[[steps]]\nstep = "Quantize"\ntrain_inputs = {}\nduring = {{ epochs = 3 }}\n'
+    for words, expected in (
+        ('"pact"', "pact"),
+        ('{ is = "learned_step", gradient_scale = false }', "partial(learned_step, gradient_scale=False)"),
+    ):
+        found = recipe(tmp_path, text.format(words)).steps[0]
+        assert repr(found) == f"Quantize(during=FineTune(epochs=3), train_inputs={expected})"
+
+
 def test_an_editors_byte_order_mark_and_capitals_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "MINE.TOML").write_text("steps = []", encoding="utf-8-sig")
     assert Recipe.load(tmp_path / "MINE.TOML").steps == ()

@@ -51,7 +51,7 @@ from nncomp.prune import (
 from nncomp.quantize import Dynamic, Percentile, minmax, optimal_kmeans
 from nncomp.scoring import scores_of
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Rewind, Share, Shrink, compress, stages
-from nncomp.transforms import FakeQuantize
+from nncomp.transforms import LSQ, XNOR, FakeQuantize
 from nncomp.weights import Latent, Quantized, Sparse, Weight
 from tests.strategies.weights import plain_codes
 
@@ -386,6 +386,8 @@ STEPS = [
     Quantize(),
     Quantize(inputs=None),
     Quantize(inputs=Dynamic(Uniform()), during=SHORT),
+    Quantize(through=LSQ(Uniform(4)), during=SHORT),
+    Quantize(inputs=None, through=XNOR(), during=SHORT),
     Distill(student=MLP.init([12, 6, 4], norm=True), during=SHORT),
     Distill(teacher=MLP.init([12, 4]), during=SHORT),
     Reconstruct(0.5),

@@ -30,6 +30,7 @@ TRAINED_THROUGH = (
     transforms.LSQ, transforms.TQT, transforms.EWGS, transforms.DSQ, transforms.QuantizationNoise, transforms.DoReFa,
     transforms.BinaryConnect, transforms.StochasticBinaryConnect, transforms.XNOR, transforms.TWN, transforms.TTQ,
 )  # fmt: skip
+TRAINED_INPUTS = (transforms.PACT, transforms.LearnedStep, transforms.LearnedOffset)
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "network": (MLP,),
@@ -45,7 +46,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     ),
     "Linear.activation": ACTIVATIONS,
     "Linear.norm": (norm.BatchNorm,),
-    "Linear.input": (formats.Grid, quantize.Dynamic),
+    "Linear.input": (formats.Grid, quantize.Dynamic, *TRAINED_INPUTS),
     "Quantized.codes": (weights.Sparse, weights.PackedCodes),
     "Quantized.grid": (formats.Grid,),
     "Shared.indices": (weights.Sparse, weights.PackedCodes),
@@ -83,6 +84,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "XNOR.per": PER_WEIGHT,
     "TWN.per": PER_WEIGHT,
     "Dynamic.format": UNIFORM,
+    "PACT.format": UNIFORM,
+    "LearnedStep.format": UNIFORM,
+    "LearnedOffset.format": UNIFORM,
     "Dynamic.per": PER_INPUT,
     "Dynamic.ranges": RANGES,
     "MeanSquared.format": UNIFORM,

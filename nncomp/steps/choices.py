@@ -53,6 +53,7 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     "Quantize.input_ranges": kinds.RANGES,
     "Quantize.during": TRAINING,
     "Quantize.through": (kinds.transforms.FakeQuantize, *kinds.TRAINED_THROUGH),
+    "Quantize.train_inputs": (transforms.pact, transforms.learned_step, transforms.learned_offset),
     "Quantize.method": (
         quantize.gptq,
         quantize.ldlq,

@@ -10,7 +10,7 @@ from nncomp.calibration import calibrate
 from nncomp.data import Data
 from nncomp.evidence import Evidence
 from nncomp.fields import alternatives, check_whole
-from nncomp.formats import Format, PerRow, Uniform
+from nncomp.formats import Format, Grid, PerRow, Uniform
 from nncomp.formats.granularity import Granularity
 from nncomp.hooks import Hook
 from nncomp.layer import Linear
@@ -32,6 +32,7 @@ from nncomp.transforms import (
     DoReFa,
     FakeQuantize,
     Rounded,
+    TrainedInput,
 )
 from nncomp.weights import Dense, Latent, Quantized, Shared, Sparse
 from nncomp.weights.latent import Transform
@@ -46,14 +47,15 @@ class Quantize:
     `weights`, `per`, `weight_ranges`: the weights' format, what shares a scale, and the range it covers; or a format
     that brings its own scales (`mxfp4`, `q4_0`, `nf4`, `float16` ...), whose products are in floats. `inputs`: the
     format of the layers' inputs, with one static grid each that covers `input_ranges` of the first `samples` training
-    samples; or a `Dynamic` quantizer, which needs no samples; or None, for weights only. With `during`, the network is
-    first trained through its quantization (Jacob et al. 2018), or `through` another transform, which brings its own
-    format: `LSQ` and `TQT` train scales, `EWGS`, `DSQ` and `QuantizationNoise` have other gradients, `DoReFa`, `TWN`,
-    `TTQ`, `XNOR` and `BinaryConnect` are for few bits. Without, weights are rounded to nearest, or by `method`:
-    from the `grid` and what else it asks for by the names of its arguments (`Evidence`) to codes, as `gptq`, `obq`,
-    `k_best` do, layer after layer, each on what those before it, already quantized, hand on. `correct_bias`: biases
-    give the outputs on the samples the mean they would have with weights in floats (`bias_correction`). Batch norms are
-    folded into the weights before.
+    samples and that, with `train_inputs`, trains from there by `pact`, `learned_step` or `learned_offset`; or a
+    `Dynamic` quantizer, which needs no samples; or None, for weights only. With `during`, the network is first trained
+    through its quantization (Jacob et al. 2018), or `through` another transform, which brings its own format: `LSQ` and
+    `TQT` train scales, `EWGS`, `DSQ` and `QuantizationNoise` have other gradients, `DoReFa`, `TWN`, `TTQ`, `XNOR` and
+    `BinaryConnect` are for few bits. Without, weights are rounded to nearest, or by `method`: from the `grid` and what
+    else it asks for by the names of its arguments (`Evidence`) to codes, as `gptq`, `obq`, `k_best` do, layer after
+    layer, each on what those before it, already quantized, hand on. `correct_bias`: biases give the outputs on the
+    samples the mean they would have with weights in floats (`bias_correction`). Batch norms are folded into the weights
+    before.
 
     >>> from nncomp.data import load_data
     >>> network = Quantize()(MLP.init([64, 32, 10]), load_data("digits"))
@@ -68,9 +70,10 @@ class Quantize:
     input_ranges: Range = minmax
     samples: int = 2000
     during: FineTune | None = None
-    through: Through | None = None
     method: Callable[..., np.ndarray] | None = None
     correct_bias: bool = False
+    through: Through | None = None
+    train_inputs: Callable[[Grid], TrainedInput] | None = None
 
     __repr__ = shown
 
@@ -98,6 +101,8 @@ class Quantize:
                 raise ValueError(f"{name} brings its own format: weights, per and weight_ranges are not for it")
             if self.method is not None:
                 raise ValueError(f"weights train through {name} or are rounded by {word(self.method)}, not both")
+        if self.train_inputs is not None and (self.during is None or not isinstance(self.inputs, Uniform)):
+            raise ValueError(f"{word(self.train_inputs)} trains static grids of the inputs: `during` and a Uniform")
         if self.correct_bias and self.during is not None:
             raise ValueError("biases that train need no correction")
         if self.method is not None:
@@ -109,8 +114,10 @@ class Quantize:
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         if self.during is not None:
-            trained = self.during(self._with_inputs(network.with_layers(self._latent), data), data, hooks)
-            return trained.with_layers(Linear.stored)
+            start = self._with_inputs(network.with_layers(self._latent), data)
+            if self.train_inputs is not None:
+                start = start.with_layers(self._with_trained_input)
+            return self.during(start, data, hooks).with_layers(Linear.stored)
         network = network.with_layers(_folded)
         if self.method is None and not self.correct_bias:
             return self._with_inputs(network.with_layers(lambda layer: self._latent(layer).stored()), data)
@@ -149,6 +156,10 @@ class Quantize:
         q = self.method(**given, grid=grid)
         check_codes(q, layer.weight.shape, grid, f"{word(self.method)}, layer {i}")
         return replace(layer, weight=Quantized.of(q, grid))
+
+    def _with_trained_input(self, layer: Linear) -> Linear:
+        assert self.train_inputs is not None and isinstance(layer.input, Grid)
+        return replace(layer, input=self.train_inputs(layer.input))
 
     def _with_inputs(self, network: MLP, data: Data) -> MLP:
         if isinstance(self.inputs, Uniform):

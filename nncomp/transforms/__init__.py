@@ -1,10 +1,11 @@
-"""Differentiable functions of a latent weight, each with its surrogate gradient stated."""
+"""Differentiable functions of a latent weight, or of a layer's inputs, each with its surrogate gradient stated."""
 
 from nncomp.transforms.binary import XNOR, BinaryConnect, StochasticBinaryConnect
 from nncomp.transforms.dorefa import DoReFa
 from nncomp.transforms.fake_quantize import FakeQuantize
 from nncomp.transforms.gradient_rules import DSQ, EWGS
 from nncomp.transforms.hard_concrete import HardConcrete
+from nncomp.transforms.learned_input import LearnedOffset, LearnedStep, learned_offset, learned_step
 from nncomp.transforms.learned_step import LSQ
 from nncomp.transforms.masking import Masked
 from nncomp.transforms.movement import Movement, SoftMovement
@@ -15,6 +16,7 @@ from nncomp.transforms.rounded import Rounded
 from nncomp.transforms.soft_threshold import SoftThreshold
 from nncomp.transforms.supermask import Supermask
 from nncomp.transforms.ternary import TTQ, TWN
+from nncomp.transforms.trained_input import PACT, TrainedInput, pact
 from nncomp.transforms.trained_threshold import TQT
 from nncomp.transforms.variational import Variational
 
@@ -22,6 +24,7 @@ __all__ = [
     "DSQ",
     "EWGS",
     "LSQ",
+    "PACT",
     "TQT",
     "TTQ",
     "TWN",
@@ -30,6 +33,8 @@ __all__ = [
     "DoReFa",
     "FakeQuantize",
     "HardConcrete",
+    "LearnedOffset",
+    "LearnedStep",
     "Masked",
     "Movement",
     "NofM",
@@ -40,5 +45,9 @@ __all__ = [
     "SoftThreshold",
     "StochasticBinaryConnect",
     "Supermask",
+    "TrainedInput",
     "Variational",
+    "learned_offset",
+    "learned_step",
+    "pact",
 ]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nncomp.formats import PerRow, PerTensor, Uniform, multiply_add_round, multiply_round_add
-from nncomp.transforms import LSQ, DoReFa
+from nncomp.transforms import LSQ, DoReFa, LearnedStep
 from tests.strategies.weights import seeds
 
 torch = pytest.importorskip("torch")
@@ -37,6 +37,26 @@ def test_learned_steps_are_torchs(seed: int, bits: int, scaled: bool, per_row: b
     np.testing.assert_array_equal(effective, y.detach().numpy())
     np.testing.assert_array_equal(dw, x.grad.numpy())
     np.testing.assert_allclose(ds[:, 0], scale.grad.numpy(), rtol=2e-5, atol=2e-5 * high)
+
+
+@given(seed=seeds, zero=st.integers(1, 14), scaled=st.booleans())
+def test_learned_steps_of_inputs_are_torchs(seed: int, zero: int, scaled: bool) -> None:
+    rng = np.random.default_rng(seed)
+    x, g = rng.standard_normal((2, 4, 6)).astype(np.float32)
+    s = rng.uniform(0.1, 1.5, (1, 1)).astype(np.float32)
+    v = x / s
+    ends = (v > -zero - 0.51) & (v < -zero + 0.01) | (v > 14.99 - zero) & (v < 15.51 - zero)
+    x = np.where(ends | (np.abs(np.abs(v - np.floor(v)) - 0.5) < 1e-3), 0, x).astype(np.float32)
+    format = Uniform(4, signed=False, arithmetic=multiply_round_add)
+    quantizer = LearnedStep(format, s, np.full((1, 1), zero, np.uint8), scaled)
+    dx, (ds,) = quantizer.vjp(x, g)
+    leaf, scale = (torch.tensor(a, requires_grad=True) for a in (x, s[:, 0]))
+    factor = 1 / np.sqrt(6 * (15 - zero)) if scaled else 1.0
+    y = torch._fake_quantize_learnable_per_tensor_affine(leaf, scale, torch.full((1,), float(zero)), 0, 15, factor)
+    y.backward(torch.from_numpy(g))
+    np.testing.assert_array_equal(quantizer.grid_for(x).fake(x)[0], y.detach().numpy())
+    np.testing.assert_array_equal(dx, leaf.grad.numpy())
+    np.testing.assert_allclose(ds[0], scale.grad.numpy(), rtol=2e-5, atol=3e-4)
 
 
 @given(seed=seeds, bits=st.integers(2, 8), tied=st.booleans())
