@@ -96,6 +96,7 @@ from .steps import Sparsify as Sparsify
 from .steps import compress as compress
 from .steps import stages as stages
 from .training import train as train
+from .transforms import A2Q as A2Q
 from .transforms import DSQ as DSQ
 from .transforms import EWGS as EWGS
 from .transforms import LSQ as LSQ

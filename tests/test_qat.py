@@ -14,6 +14,7 @@ from nncomp.optim import Adam
 from nncomp.quantize import Deviations, Percentile, obq
 from nncomp.steps import FineTune, Prune, Quantize
 from nncomp.transforms import (
+    A2Q,
     DSQ,
     EWGS,
     LSQ,
@@ -39,6 +40,7 @@ EACH: list[Any] = [
     LSQ(Uniform(2)), LSQ(Uniform(4), PerRow(), gradient_scale=False), TQT(Uniform(4)), DoReFa(1), DoReFa(3),
     BinaryConnect(), StochasticBinaryConnect(), XNOR(), XNOR(exact=True), TWN(), TTQ(), EWGS(Uniform(3), delta=0.1),
     DSQ(Uniform(3)), QuantizationNoise(Uniform(4), rate=0.3, block=2),
+    A2Q(Uniform(4), accumulator=12, inputs=4),
 ]  # fmt: skip
 
 
@@ -269,6 +271,32 @@ def test_noise_quantizes_some_and_leaves_the_others(seed: int, rate: float, bloc
     np.testing.assert_array_equal(dw, np.where(stopped, 0, dy.T @ eye))
 
 
+@given(
+    seed=seeds, bits=st.integers(2, 8), accumulator=st.integers(6, 16), inputs=st.integers(1, 6), signed=st.booleans()
+)
+def test_a2q_never_leaves_its_accumulator(seed: int, bits: int, accumulator: int, inputs: int, signed: bool) -> None:
+    rng = np.random.default_rng(seed)
+    w = (rng.standard_normal((5, 40)) * rng.choice([0.01, 1, 30])).astype(np.float32)
+    transform = A2Q(Uniform(bits), accumulator, inputs, signed)
+    t, d = (v + rng.normal(0, 3, v.shape).astype(np.float32) for v in transform.init(w))
+    q = transform.codes((t, d), w)[0].astype(np.int64)
+    worst = 2 ** (inputs - 1) if signed else 2**inputs - 1
+    assert (worst * np.abs(q).sum(axis=1) <= 2 ** (accumulator - 1) - 1).all()
+    for i in range(5):
+        g = min(2.0 ** float(t[i, 0]), 2.0 ** float(d[i, 0]) * (transform.most + 0.5))
+        u = g / 2.0 ** float(d[i, 0]) * w[i].astype(np.float64) / np.abs(w[i].astype(np.float64)).sum()
+        sure = np.abs(u - np.rint(u)) > 1e-4 * (1 + np.abs(u))
+        low, high = transform.format.qmin, transform.format.qmax
+        np.testing.assert_array_equal(q[i][sure], np.clip(np.trunc(u), low, high)[sure])
+
+
+def test_a2q_starts_at_the_weights_where_the_accumulator_is_wide() -> None:
+    w = RNG.standard_normal((3, 10))
+    weight = Latent.of(A2Q(Uniform(8), accumulator=32), w)
+    step = np.abs(w).max(axis=1, keepdims=True) / 127
+    assert (np.abs(weight.dense() - w) <= 1.0001 * step).all() and (np.abs(weight.dense()) <= np.abs(w) + 1e-12).all()
+
+
 DEGENERATE = {
     "zeros": np.zeros((3, 4)),
     "a row of zeros": np.array([[0.0, 0.0], [1.0, -2.0]]),
@@ -348,6 +376,8 @@ def test_steps_and_transforms_say_what_does_not_fit() -> None:
         (lambda: TWN(-0.1), "share of at least 0, not -0.1"),
         (lambda: TTQ(np.inf), "share of at least 0, not inf"),
         (lambda: EWGS(delta=-1.0), "delta of at least 0, not -1"),
+        (lambda: A2Q(Uniform(symmetric=False)), "signed and symmetric"),
+        (lambda: A2Q(accumulator=1), "accumulator"),
         (lambda: DSQ(alpha=1.0), "alpha lies between 0 and 1, not 1"),
         (lambda: QuantizationNoise(rate=2.0), "rate from 0 to 1"),
         (lambda: QuantizationNoise(block=0), "blocks of at least one weight"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nncomp.formats import Grid, PerRow, Uniform
 from nncomp.quantize.nearest import fit_grid
 from nncomp.transforms import (
+    A2Q,
     TTQ,
     TWN,
     XNOR,
@@ -32,7 +33,7 @@ from tests.strategies.surrogates import trained_through
 from tests.strategies.weights import byte_uniforms, each_form, masks, plain_codes, quantized, seeds, sparse, with_batch
 
 Form = Callable[..., st.SearchStrategy[Weight]]
-FITTED = FakeQuantize | Rounded | DoReFa | XNOR | TWN | TTQ  # their scales and thresholds follow a mask
+FITTED = FakeQuantize | Rounded | A2Q | DoReFa | XNOR | TWN | TTQ  # their scales and thresholds follow a mask
 
 
 def arrays_of(part: Any) -> list[np.ndarray]:

@@ -29,6 +29,7 @@ ROUNDINGS = (formats.nearest_even, formats.nearest_away, formats.half_up)
 TRAINED_THROUGH = (
     transforms.LSQ, transforms.TQT, transforms.EWGS, transforms.DSQ, transforms.QuantizationNoise, transforms.DoReFa,
     transforms.BinaryConnect, transforms.StochasticBinaryConnect, transforms.XNOR, transforms.TWN, transforms.TTQ,
+    transforms.A2Q,
 )  # fmt: skip
 TRAINED_INPUTS = (transforms.PACT, transforms.LearnedStep, transforms.LearnedOffset)
 
@@ -82,6 +83,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "QuantizationNoise.per": PER_WEIGHT,
     "QuantizationNoise.ranges": RANGES,
     "XNOR.per": PER_WEIGHT,
+    "A2Q.format": UNIFORM,
     "TWN.per": PER_WEIGHT,
     "Dynamic.format": UNIFORM,
     "PACT.format": UNIFORM,

@@ -23,6 +23,7 @@ from nncomp.scoring import asked
 from nncomp.shown import shown, word
 from nncomp.steps.fine_tune import FineTune
 from nncomp.transforms import (
+    A2Q,
     LSQ,
     TQT,
     TTQ,
@@ -37,7 +38,7 @@ from nncomp.transforms import (
 from nncomp.weights import Dense, Latent, Quantized, Shared, Sparse
 from nncomp.weights.latent import Transform
 
-Through = FakeQuantize | LSQ | TQT | DoReFa | BinaryConnect | XNOR | TWN | TTQ
+Through = FakeQuantize | LSQ | TQT | DoReFa | BinaryConnect | XNOR | TWN | TTQ | A2Q
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,11 +52,11 @@ class Quantize:
     `Dynamic` quantizer, which needs no samples; or None, for weights only. With `during`, the network is first trained
     through its quantization (Jacob et al. 2018), or `through` another transform, which brings its own format: `LSQ` and
     `TQT` train scales, `EWGS`, `DSQ` and `QuantizationNoise` have other gradients, `DoReFa`, `TWN`, `TTQ`, `XNOR` and
-    `BinaryConnect` are for few bits. Without, weights are rounded to nearest, or by `method`: from the `grid` and what
-    else it asks for by the names of its arguments (`Evidence`) to codes, as `gptq`, `obq`, `k_best` do, layer after
-    layer, each on what those before it, already quantized, hand on. `correct_bias`: biases give the outputs on the
-    samples the mean they would have with weights in floats (`bias_correction`). Batch norms are folded into the weights
-    before.
+    `BinaryConnect` are for few bits, and `A2Q` is for accumulators of few. Without, weights are rounded to nearest, or
+    by `method`: from the `grid` and what else it asks for by the names of its arguments (`Evidence`) to codes, as
+    `gptq`, `obq`, `k_best` do, layer after layer, each on what those before it, already quantized, hand on.
+    `correct_bias`: biases give the outputs on the samples the mean they would have with weights in floats
+    (`bias_correction`). Batch norms are folded into the weights before.
 
     >>> from nncomp.data import load_data
     >>> network = Quantize()(MLP.init([64, 32, 10]), load_data("digits"))

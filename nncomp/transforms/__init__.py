@@ -1,5 +1,6 @@
 """Differentiable functions of a latent weight, or of a layer's inputs, each with its surrogate gradient stated."""
 
+from nncomp.transforms.accumulator import A2Q
 from nncomp.transforms.binary import XNOR, BinaryConnect, StochasticBinaryConnect
 from nncomp.transforms.dorefa import DoReFa
 from nncomp.transforms.fake_quantize import FakeQuantize
@@ -21,6 +22,7 @@ from nncomp.transforms.trained_threshold import TQT
 from nncomp.transforms.variational import Variational
 
 __all__ = [
+    "A2Q",
     "DSQ",
     "EWGS",
     "LSQ",

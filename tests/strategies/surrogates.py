@@ -7,7 +7,7 @@ import numpy as np
 
 from nncomp.formats import Grid
 from nncomp.quantize.nearest import fit_grid
-from nncomp.transforms import DSQ, LSQ, TQT, TTQ, TWN, XNOR, BinaryConnect, DoReFa
+from nncomp.transforms import A2Q, DSQ, LSQ, TQT, TTQ, TWN, XNOR, BinaryConnect, DoReFa
 from nncomp.weights import Latent
 
 
@@ -30,6 +30,8 @@ def trained_through(weight: Latent, params: tuple[np.ndarray, ...]) -> np.ndarra
             held = grid_of(by, 2.0 ** (np.ceil(weight.p[0]) - by.format.bits + 1))
             s = held.spread(held.scale * 2 ** (params[0] - weight.p[0]), w.shape[1])
             return on_steps(held, s, held.inside(w0), w0, w, at, kept)
+        case A2Q():
+            return by_accumulator(by, weight, params, kept)
         case DoReFa():
             return at + moved if by.bits == 1 else at + squeezed(w, w0, kept) - squeezed(w0, w0, kept)
         case XNOR():
@@ -64,6 +66,22 @@ def on_steps(
     scale = held.spread(held.scale, w.shape[1])
     steps = at / scale
     return np.where(kept, np.where(inside, w + s * (steps - w0 / scale), s * steps), 0)
+
+
+def by_accumulator(by: A2Q, weight: Latent, params: tuple[np.ndarray, ...], kept: np.ndarray) -> np.ndarray:
+    """`s (u + r)` where a code is not clipped, `s q` where it is; what limits g is held, as what truncation takes."""
+    t0, d0, w0 = weight.p[0], weight.p[1], np.where(kept, weight.w, 0)
+    above = np.log2(by.most + 0.5)
+    any_there = np.abs(w0).sum(axis=1, keepdims=True) > 0
+
+    def u(t: np.ndarray, d: np.ndarray, w: np.ndarray) -> np.ndarray:
+        n = np.where(any_there, (np.sign(w0) * w).sum(axis=1, keepdims=True), 1)
+        return 2 ** (np.where(t0 > d0 + above, d + above, t) - d) * w / n
+
+    at = u(t0, d0, w0)
+    q = np.clip(np.trunc(at), by.format.qmin, by.format.qmax)
+    moved = np.where(q == np.trunc(at), u(params[0], params[1], np.where(kept, params[-1], 0)) - at, 0)
+    return np.where(kept, 2 ** params[1] * (q + moved), 0)
 
 
 def squeezed(w: np.ndarray, w0: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from nncomp.formats import PerColumn, PerGroup, PerRow, PerTensor, Uniform, divi
 from nncomp.formats.names import NAMES
 from nncomp.quantize.nearest import fit_grid
 from nncomp.transforms import (
+    A2Q,
     DSQ,
     EWGS,
     LSQ,
@@ -248,6 +249,12 @@ def tqt(dtype: type | None = None) -> st.SearchStrategy[Latent]:
     return through(dtype, TQT, format=symmetric, per=granularities)
 
 
+def a2q(dtype: type | None = None) -> st.SearchStrategy[Latent]:
+    formats = st.builds(Uniform, st.integers(2, 8), narrow=st.booleans())
+    told = {"accumulator": st.integers(10, 20), "inputs": st.integers(1, 8), "signed_inputs": st.booleans()}
+    return through(dtype, A2Q, format=formats, **told)
+
+
 def dorefa(dtype: type | None = None) -> st.SearchStrategy[Latent]:
     return through(dtype, DoReFa, bits=st.integers(1, 16))
 
@@ -282,7 +289,7 @@ STORED = [dense, sparse, dense_codes, sparse_codes, float_zero_codes, encoded, s
 FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [
     *STORED, fake_quantized, fake_quantized_pruned, rounded, masked, soft_threshold, powerpropagation, supermask,
     n_of_m, hard_concrete, variational, movement, soft_movement, nested,
-    lsq, tqt, dorefa, binary, twn, ttq, by_gradient_rule,
+    lsq, tqt, a2q, dorefa, binary, twn, ttq, by_gradient_rule,
 ]  # fmt: skip
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 
