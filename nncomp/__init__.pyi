@@ -106,6 +106,7 @@ from .transforms import TTQ as TTQ
 from .transforms import TWN as TWN
 from .transforms import XNOR as XNOR
 from .transforms import BinaryConnect as BinaryConnect
+from .transforms import BinaryRelax as BinaryRelax
 from .transforms import DoReFa as DoReFa
 from .transforms import FakeQuantize as FakeQuantize
 from .transforms import HardConcrete as HardConcrete

@@ -24,6 +24,8 @@ from nncomp.steps import Distill, FineTune, Prune, Quantize, Regrow, Sparsify
 from nncomp.training import train
 from nncomp.transforms import (
     LSQ,
+    TWN,
+    BinaryRelax,
     HardConcrete,
     Movement,
     SoftThreshold,
@@ -92,6 +94,7 @@ TRAININGS: dict[str, Any] = {
     "trained ranges": lambda hooks: Quantize(through=LSQ(), train_inputs=learned_offset, during=MEANWHILE)(
         NETWORK, DATA, hooks
     ),
+    "drawn onto codes": lambda hooks: Quantize(through=BinaryRelax(TWN()), during=MEANWHILE)(NETWORK, DATA, hooks),
     "around blocks": lambda hooks: MEANWHILE(Quantize(mxfp4, inputs=None)(NETWORK, DATA), DATA, hooks),
     "distillation": lambda hooks: Distill(student=MLP.init([6, 4, 3]), during=MEANWHILE)(NETWORK, DATA, hooks),
     "patterns that change": lambda hooks: MEANWHILE(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nncomp.formats import Grid, PerRow, PerTensor, Uniform
+from nncomp.hooks import Hook
 from nncomp.network import MLP
 from nncomp.optim import Adam
 from nncomp.quantize import Deviations, Percentile, obq
@@ -23,6 +24,7 @@ from nncomp.transforms import (
     TWN,
     XNOR,
     BinaryConnect,
+    BinaryRelax,
     DoReFa,
     FakeQuantize,
     QuantizationNoise,
@@ -40,7 +42,7 @@ EACH: list[Any] = [
     LSQ(Uniform(2)), LSQ(Uniform(4), PerRow(), gradient_scale=False), TQT(Uniform(4)), DoReFa(1), DoReFa(3),
     BinaryConnect(), StochasticBinaryConnect(), XNOR(), XNOR(exact=True), TWN(), TTQ(), EWGS(Uniform(3), delta=0.1),
     DSQ(Uniform(3)), QuantizationNoise(Uniform(4), rate=0.3, block=2),
-    A2Q(Uniform(4), accumulator=12, inputs=4),
+    A2Q(Uniform(4), accumulator=12, inputs=4), BinaryRelax(TWN()), BinaryRelax(FakeQuantize(Uniform(2))),
 ]  # fmt: skip
 
 
@@ -297,6 +299,36 @@ def test_a2q_starts_at_the_weights_where_the_accumulator_is_wide() -> None:
     assert (np.abs(weight.dense() - w) <= 1.0001 * step).all() and (np.abs(weight.dense()) <= np.abs(w) + 1e-12).all()
 
 
+def test_relaxed_weights_are_nearest_to_both_and_end_on_codes() -> None:
+    w = RNG.standard_normal((3, 8))
+    relaxed = BinaryRelax(XNOR(), first=0.5, last=8.0)
+    q = XNOR().forward((), w)[0]
+    for done, strength in ((0.0, 0.5), (0.5, 2.0), (0.999999, 8.0)):
+        at = relaxed.forward((np.full(1, done),), w)[0]
+        slope = (at - w) + strength * (at - q)
+        np.testing.assert_allclose(slope, 0, atol=1e-4)
+    assert (relaxed.forward((np.ones(1),), w)[0] == q).all()
+
+
+def test_relaxed_weights_are_drawn_on_while_a_network_trains() -> None:
+    distances = []
+
+    class Watch(Hook):
+        def after_update(self, t: int, network: MLP) -> None:
+            weight = network.layers[0].weight
+            assert isinstance(weight, Latent) and isinstance(weight.transform, BinaryRelax)
+            q = weight.transform.onto.forward((), weight.w)[0]
+            distances.append(float(np.abs(weight.dense() - q).max()))
+
+    step = Quantize(inputs=None, through=BinaryRelax(TWN(), ramp=0.5), during=SHORT)
+    network = step(NETWORK, DATA, [Watch()])
+    half = len(distances) // 2
+    assert distances[0] > 5 * distances[half - 2] > 0 == max(distances[half:])
+    assert all(isinstance(layer.weight, Quantized) for layer in network.layers)
+    early = replace(step, during=replace(SHORT, patience=1))(NETWORK, DATA)
+    assert all(isinstance(layer.weight, Quantized) for layer in early.layers), "whatever update was the best"
+
+
 DEGENERATE = {
     "zeros": np.zeros((3, 4)),
     "a row of zeros": np.array([[0.0, 0.0], [1.0, -2.0]]),
@@ -323,7 +355,8 @@ def test_degenerate_weights_have_a_defined_result(by: Any, what: str, pruned: st
     assert all(np.isfinite(a).all() and a.dtype == np.float32 for a in (*dp, dw))
     if by.mask is not None:
         assert not effective[~by.mask].any() and not dw[~by.mask].any()
-        assert isinstance(weight.store().codes if not isinstance(by, TTQ) else weight.store().indices, Sparse)  # type: ignore[union-attr]
+        stored: Any = weight.store()
+        assert isinstance(getattr(stored, "codes", getattr(stored, "indices", stored)), Sparse)
     if not isinstance(by, BinaryConnect | DoReFa):
         assert np.abs(effective[w == 0]).max(initial=0) < 2e-31, "nothing comes of nothing"
 
@@ -377,6 +410,9 @@ def test_steps_and_transforms_say_what_does_not_fit() -> None:
         (lambda: TTQ(np.inf), "share of at least 0, not inf"),
         (lambda: EWGS(delta=-1.0), "delta of at least 0, not -1"),
         (lambda: A2Q(Uniform(symmetric=False)), "signed and symmetric"),
+        (lambda: BinaryRelax(LSQ()), "without a trained scale, .*not by LSQ"),  # type: ignore[arg-type]
+        (lambda: BinaryRelax(first=2.0, last=1.0), "lambda grows from above 0, not from 2.0 to 1.0"),
+        (lambda: BinaryRelax(ramp=0.0), "ramp"),
         (lambda: A2Q(accumulator=1), "accumulator"),
         (lambda: DSQ(alpha=1.0), "alpha lies between 0 and 1, not 1"),
         (lambda: QuantizationNoise(rate=2.0), "rate from 0 to 1"),

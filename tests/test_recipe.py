@@ -14,7 +14,19 @@ from nncomp.prune import cubic, geometric_median, keep_largest, random, row_l1, 
 from nncomp.quantize import Dynamic
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Shrink
 from nncomp.steps.recipe import Recipe, RecipeError, presets
-from nncomp.transforms import EWGS, LSQ, TTQ, XNOR, DoReFa, HardConcrete, Movement, SoftMovement, Variational
+from nncomp.transforms import (
+    EWGS,
+    LSQ,
+    TTQ,
+    TWN,
+    XNOR,
+    BinaryRelax,
+    DoReFa,
+    HardConcrete,
+    Movement,
+    SoftMovement,
+    Variational,
+)
 
 GOOD = """
 data = "digits"
@@ -200,6 +212,7 @@ def test_what_weights_train_through_is_a_word_with_options(tmp_path: Path) -> No
         ('{ is = "EWGS", delta = 0.1 }', EWGS(delta=0.1)),
         ('{ is = "DoReFa", bits = 3 }', DoReFa(3)),
         ('{ is = "TTQ", share = 0.1 }', TTQ(0.1)),
+        ('{ is = "BinaryRelax", onto = "TWN", last = 50.0 }', BinaryRelax(TWN(), last=50.0)),
     ):
         text = f'[[steps]]\nstep = "Quantize"\nthrough = {through}\nduring = {{ epochs = 3 }}\n'
         found = recipe(tmp_path, text).steps[0]

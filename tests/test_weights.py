@@ -16,6 +16,7 @@ from nncomp.transforms import (
     TTQ,
     TWN,
     XNOR,
+    BinaryRelax,
     DoReFa,
     FakeQuantize,
     Movement,
@@ -33,7 +34,7 @@ from tests.strategies.surrogates import trained_through
 from tests.strategies.weights import byte_uniforms, each_form, masks, plain_codes, quantized, seeds, sparse, with_batch
 
 Form = Callable[..., st.SearchStrategy[Weight]]
-FITTED = FakeQuantize | Rounded | A2Q | DoReFa | XNOR | TWN | TTQ  # their scales and thresholds follow a mask
+FITTED = FakeQuantize | Rounded | A2Q | BinaryRelax | DoReFa | XNOR | TWN | TTQ  # scales follow a mask
 
 
 def arrays_of(part: Any) -> list[np.ndarray]:

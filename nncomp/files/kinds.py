@@ -26,10 +26,10 @@ ACTIVATIONS = (
 FORMAT = (*NAMES.values(), formats.BlockScaled, formats.Codebook, formats.NVFP4, formats.FixedPoint, formats.Float)
 FLOATS = tuple(value for value in NAMES.values() if isinstance(value, formats.Float))
 ROUNDINGS = (formats.nearest_even, formats.nearest_away, formats.half_up)
+CODED = (transforms.DoReFa, transforms.BinaryConnect, transforms.XNOR, transforms.TWN)
 TRAINED_THROUGH = (
-    transforms.LSQ, transforms.TQT, transforms.EWGS, transforms.DSQ, transforms.QuantizationNoise, transforms.DoReFa,
-    transforms.BinaryConnect, transforms.StochasticBinaryConnect, transforms.XNOR, transforms.TWN, transforms.TTQ,
-    transforms.A2Q,
+    *CODED, transforms.LSQ, transforms.TQT, transforms.EWGS, transforms.DSQ, transforms.QuantizationNoise,
+    transforms.StochasticBinaryConnect, transforms.TTQ, transforms.A2Q, transforms.BinaryRelax,
 )  # fmt: skip
 TRAINED_INPUTS = (transforms.PACT, transforms.LearnedStep, transforms.LearnedOffset)
 
@@ -84,6 +84,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "QuantizationNoise.ranges": RANGES,
     "XNOR.per": PER_WEIGHT,
     "A2Q.format": UNIFORM,
+    "BinaryRelax.onto": (transforms.FakeQuantize, *CODED),
     "TWN.per": PER_WEIGHT,
     "Dynamic.format": UNIFORM,
     "PACT.format": UNIFORM,

@@ -12,7 +12,7 @@ from nncomp.evidence import Evidence
 from nncomp.fields import alternatives, check_whole
 from nncomp.formats import Format, Grid, PerRow, Uniform
 from nncomp.formats.granularity import Granularity
-from nncomp.hooks import Hook
+from nncomp.hooks import Hook, Timed
 from nncomp.layer import Linear
 from nncomp.network import MLP
 from nncomp.quantize import Dynamic, bias_correction, minmax
@@ -30,6 +30,7 @@ from nncomp.transforms import (
     TWN,
     XNOR,
     BinaryConnect,
+    BinaryRelax,
     DoReFa,
     FakeQuantize,
     Rounded,
@@ -38,7 +39,7 @@ from nncomp.transforms import (
 from nncomp.weights import Dense, Latent, Quantized, Shared, Sparse
 from nncomp.weights.latent import Transform
 
-Through = FakeQuantize | LSQ | TQT | DoReFa | BinaryConnect | XNOR | TWN | TTQ | A2Q
+Through = FakeQuantize | LSQ | TQT | DoReFa | BinaryConnect | XNOR | TWN | TTQ | A2Q | BinaryRelax
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,11 +53,11 @@ class Quantize:
     `Dynamic` quantizer, which needs no samples; or None, for weights only. With `during`, the network is first trained
     through its quantization (Jacob et al. 2018), or `through` another transform, which brings its own format: `LSQ` and
     `TQT` train scales, `EWGS`, `DSQ` and `QuantizationNoise` have other gradients, `DoReFa`, `TWN`, `TTQ`, `XNOR` and
-    `BinaryConnect` are for few bits, and `A2Q` is for accumulators of few. Without, weights are rounded to nearest, or
-    by `method`: from the `grid` and what else it asks for by the names of its arguments (`Evidence`) to codes, as
-    `gptq`, `obq`, `k_best` do, layer after layer, each on what those before it, already quantized, hand on.
-    `correct_bias`: biases give the outputs on the samples the mean they would have with weights in floats
-    (`bias_correction`). Batch norms are folded into the weights before.
+    `BinaryConnect` are for few bits, `BinaryRelax` comes to them by degrees, and `A2Q` is for accumulators of few.
+    Without, weights are rounded to nearest, or by `method`: from the `grid` and what else it asks for by the names of
+    its arguments (`Evidence`) to codes, as `gptq`, `obq`, `k_best` do, layer after layer, each on what those before it,
+    already quantized, hand on. `correct_bias`: biases give the outputs on the samples the mean they would have with
+    weights in floats (`bias_correction`). Batch norms are folded into the weights before.
 
     >>> from nncomp.data import load_data
     >>> network = Quantize()(MLP.init([64, 32, 10]), load_data("digits"))
@@ -90,6 +91,12 @@ class Quantize:
             if not isinstance(getattr(self, name), kind):
                 names = " or ".join(each.__name__ for each in alternatives(kind) if each is not NoneType)
                 raise ValueError(f"{name} is a {names}, not {getattr(self, name)!r}")
+        if self.correct_bias and self.during is not None:
+            raise ValueError("biases that train need no correction")
+        self._check_ways()
+
+    def _check_ways(self) -> None:
+        """Raise where what is told of the weights' grids, their rounding and their training does not go together."""
         if isinstance(self.weights, Format) and (self.per, self.weight_ranges) != (PerRow(), minmax):
             raise ValueError(f"{self.weights} brings its own scales: per and weight_ranges are not for it")
         if isinstance(self.inputs, Uniform) and not self.inputs.integer_zero:
@@ -104,8 +111,6 @@ class Quantize:
                 raise ValueError(f"weights train through {name} or are rounded by {word(self.method)}, not both")
         if self.train_inputs is not None and (self.during is None or not isinstance(self.inputs, Uniform)):
             raise ValueError(f"{word(self.train_inputs)} trains static grids of the inputs: `during` and a Uniform")
-        if self.correct_bias and self.during is not None:
-            raise ValueError("biases that train need no correction")
         if self.method is not None:
             asked(self.method, "grid")
             if self.during is not None or not isinstance(self.weights, Uniform):
@@ -118,10 +123,11 @@ class Quantize:
             start = self._with_inputs(network.with_layers(self._latent), data)
             if self.train_inputs is not None:
                 start = start.with_layers(self._with_trained_input)
-            return self.during(start, data, hooks).with_layers(Linear.stored)
+            own = [Timed()] if isinstance(self.through, BinaryRelax) else []
+            return self.during(start, data, (*own, *hooks)).with_layers(_stored)
         network = network.with_layers(_folded)
         if self.method is None and not self.correct_bias:
-            return self._with_inputs(network.with_layers(lambda layer: self._latent(layer).stored()), data)
+            return self._with_inputs(network.with_layers(lambda layer: _stored(self._latent(layer))), data)
         samples = data.train.first(self.samples)
         for i, layer in enumerate(network.layers):
             network = network.with_layer(i, self._quantized(layer, i, Evidence(network, samples)))
@@ -129,7 +135,7 @@ class Quantize:
 
     def _quantized(self, layer: Linear, i: int, evidence: Evidence) -> Linear:
         """Layer i, by its evidence in a network whose layers before it are quantized."""
-        new = self._latent(layer).stored() if self.method is None else self._by_method(layer, i, evidence)
+        new = _stored(self._latent(layer)) if self.method is None else self._by_method(layer, i, evidence)
         if self.correct_bias:
             mean = evidence.X[i].mean(axis=0)
             new = replace(new, bias=bias_correction(layer.weight.dense(), new.weight.dense(), layer.bias, mean))
@@ -175,3 +181,11 @@ def _folded(layer: Linear) -> Linear:
     if isinstance(layer.weight, Shared):
         layer = replace(layer, weight=layer.weight.decoded())
     return replace(layer.folded(), input=None)
+
+
+def _stored(layer: Linear) -> Linear:
+    """The layer as it ships: what was to be drawn onto codes in a training is on them, however far that was."""
+    weight = layer.weight
+    if isinstance(weight, Latent) and isinstance(weight.transform, BinaryRelax):
+        layer = replace(layer, weight=weight.with_params((np.ones_like(weight.p[0]), weight.w)))
+    return layer.stored()

@@ -13,6 +13,7 @@ from nncomp.transforms.movement import Movement, SoftMovement
 from nncomp.transforms.n_of_m import NofM
 from nncomp.transforms.powerpropagation import Powerpropagation
 from nncomp.transforms.quantization_noise import QuantizationNoise
+from nncomp.transforms.relaxed import BinaryRelax
 from nncomp.transforms.rounded import Rounded
 from nncomp.transforms.soft_threshold import SoftThreshold
 from nncomp.transforms.supermask import Supermask
@@ -32,6 +33,7 @@ __all__ = [
     "TWN",
     "XNOR",
     "BinaryConnect",
+    "BinaryRelax",
     "DoReFa",
     "FakeQuantize",
     "HardConcrete",

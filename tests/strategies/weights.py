@@ -20,6 +20,7 @@ from nncomp.transforms import (
     TWN,
     XNOR,
     BinaryConnect,
+    BinaryRelax,
     DoReFa,
     FakeQuantize,
     HardConcrete,
@@ -255,6 +256,14 @@ def a2q(dtype: type | None = None) -> st.SearchStrategy[Latent]:
     return through(dtype, A2Q, format=formats, **told)
 
 
+@st.composite
+def relaxed(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    w = draw(matrices(dtype))
+    kinds = (XNOR, BinaryConnect, TWN, FakeQuantize)
+    transform = BinaryRelax(draw(st.sampled_from(kinds))(), mask=draw(st.none() | masks(w.shape)))
+    return Latent(transform, (np.full(1, draw(st.sampled_from([0.0, 0.3, 1.0])), w.dtype),), w)
+
+
 def dorefa(dtype: type | None = None) -> st.SearchStrategy[Latent]:
     return through(dtype, DoReFa, bits=st.integers(1, 16))
 
@@ -289,7 +298,7 @@ STORED = [dense, sparse, dense_codes, sparse_codes, float_zero_codes, encoded, s
 FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [
     *STORED, fake_quantized, fake_quantized_pruned, rounded, masked, soft_threshold, powerpropagation, supermask,
     n_of_m, hard_concrete, variational, movement, soft_movement, nested,
-    lsq, tqt, a2q, dorefa, binary, twn, ttq, by_gradient_rule,
+    lsq, tqt, a2q, relaxed, dorefa, binary, twn, ttq, by_gradient_rule,
 ]  # fmt: skip
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 
