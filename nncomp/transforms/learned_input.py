@@ -59,8 +59,8 @@ class LearnedOffset(TrainedInput):
 
     beta counts as the nearest multiple of s that has a code for 0, straight through, so that x' lies on a `Grid`. With
     `v = (x - beta) / s` inside: `dx = g`, `ds` the sum of `g (round(v) - v)`; beyond: `ds` that of g times the code,
-    counted from 0, `dbeta` that of g (section 3). `gradient_scale`: ds times
-    `1 / sqrt(n Q_P)`, n being the features of x.
+    counted from 0, `dbeta` that of g (section 3). `gradient_scale`: ds times `1 / sqrt(n Q_P)`, n being the features
+    of x.
 
     >>> format = Uniform(2, signed=False, symmetric=False)
     >>> quantizer, x = LearnedOffset(format, np.array([[1.0]]), np.array([[-1.2]])), np.array([[0.4, -9.0, 9.0]])

@@ -32,8 +32,8 @@ class TrainedInput:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the arrays."""
-        return sum(p.nbytes for p in self.params)
+        """Bytes of the arrays, a zero point that is held among them."""
+        return sum(field.nbytes for field in vars(self).values() if isinstance(field, np.ndarray))
 
     def grid_for(self, x: np.ndarray) -> Grid:
         """The grid, whatever the input."""
