@@ -241,7 +241,7 @@ CODEBOOK = np.zeros(3, np.float32)
         (lambda: Shared.of(FIGURE_3, CENTERS * np.nan), "finite"),
         (lambda: Shared(PackedCodes.of(FIGURE_3, 3), CENTERS), "uint8, or of 2 bits, not 3 bits in uint8"),
         (lambda: Shared(Sparse.from_dense(CENTERS[None]), CENTERS), "are uint8, or of 2 bits, not float64"),
-        (lambda: Shared.of(FIGURE_3.astype(np.int8), CENTERS), "not 2 bits in int8"),
+        (lambda: Shared.of(FIGURE_3.astype(np.int8), CENTERS), "codes of 2 bits are -2 to 1, not 0 to 3"),
         (lambda: Shared.of(FIGURE_3[0], CENTERS), "a weight is a matrix"),
         (lambda: Shared.of(FIGURE_3, CENTERS).with_params((CODEBOOK,)), r"a codebook of 4 values, not \(3,\)"),
         (lambda: Shared.of(FIGURE_3, CENTERS).apply(np.ones((2, 3))), "does not fit a weight float64"),
