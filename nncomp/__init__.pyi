@@ -89,6 +89,7 @@ from .steps import Prune as Prune
 from .steps import Quantize as Quantize
 from .steps import Reconstruct as Reconstruct
 from .steps import Regrow as Regrow
+from .steps import Rescale as Rescale
 from .steps import Rewind as Rewind
 from .steps import Share as Share
 from .steps import Shrink as Shrink

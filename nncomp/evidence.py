@@ -56,6 +56,11 @@ class Evidence:
         return _readable(saved.a for saved in self._tape)
 
     @property
+    def x_max(self) -> Arrays:
+        """The largest |x| of each input (in,)."""
+        return [np.abs(X).max(axis=0) for X in self.X]
+
+    @property
     def norms(self) -> Arrays:
         """`input_norms(X)` (in,)."""
         return [input_norms(X) for X in self.X]

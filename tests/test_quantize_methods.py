@@ -8,14 +8,25 @@ import pytest
 
 from nncomp.activations import Tanh
 from nncomp.evidence import Evidence
-from nncomp.formats import Grid, PerGroup, PerTensor, Uniform, divide_add_round, mxfp4
+from nncomp.formats import Grid, PerGroup, PerRow, PerTensor, Uniform, divide_add_round, mxfp4
 from nncomp.layer import Linear
 from nncomp.layerwise import gram, output_error
 from nncomp.network import MLP
 from nncomp.norm import BatchNorm
-from nncomp.quantize import Percentile, adaround, coordinate_descent, gptq, k_best, ldlq, nearest_plane, obq
+from nncomp.quantize import (
+    Percentile,
+    adaround,
+    awq,
+    coordinate_descent,
+    gptq,
+    k_best,
+    ldlq,
+    nearest_plane,
+    obq,
+    smoothquant,
+)
 from nncomp.quantize.nearest import fit_grid
-from nncomp.steps import Equalize, FineTune, Prune, Quantize, Share
+from nncomp.steps import Equalize, FineTune, Prune, Quantize, Rescale, Share
 from nncomp.steps.recipe import Recipe
 from nncomp.weights import Dense, Quantized
 from tests.strategies.data import small
@@ -88,6 +99,30 @@ def test_equalized_networks_are_the_same_function_on_scales_for_all() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             Equalize()(bad, DATA)
+
+
+@pytest.mark.parametrize("by", [smoothquant, partial(awq, format=Uniform(3), per=PerRow())])
+def test_rescaled_networks_are_the_same_function(by) -> None:  # type: ignore[no-untyped-def]
+    network = Rescale(by, samples=100)(NETWORK, DATA)
+    np.testing.assert_allclose(network(DATA.train.x), NETWORK(DATA.train.x), rtol=1e-4, atol=1e-4)
+    X = np.maximum(
+        DATA.train.x[:100].astype(np.float64) @ NETWORK.layers[0].weight.dense().T + NETWORK.layers[0].bias, 0
+    )
+    W = NETWORK.layers[1].weight.dense()
+    s = by(np.abs(X).max(axis=0), W) if by is smoothquant else by(W, X)
+    np.testing.assert_allclose(network.layers[1].weight.dense(), W * s, rtol=1e-5)
+    assert (s != 1).any() or by is not smoothquant
+
+
+def test_factors_are_checked() -> None:
+    for by, message in (
+        (lambda W: W, "layer 1: factors are 12 floats"),
+        (lambda W: -np.ones(W.shape[1]), "layer 1: factors are above 0, not -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Rescale(by)(NETWORK, DATA)
+    with pytest.raises(ValueError, match="no factor passes through Tanh"):
+        Rescale()(MLP((TANH, TANH)), DATA)
 
 
 def test_norms_are_folded_first() -> None:

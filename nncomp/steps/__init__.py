@@ -9,6 +9,7 @@ from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
 from nncomp.steps.regrow import Regrow
+from nncomp.steps.rescale import Rescale
 from nncomp.steps.rewind import Rewind
 from nncomp.steps.share import Share
 from nncomp.steps.shrink import Shrink
@@ -24,6 +25,7 @@ __all__ = [
     "Quantize",
     "Reconstruct",
     "Regrow",
+    "Rescale",
     "Rewind",
     "Share",
     "Shrink",

@@ -15,6 +15,7 @@ from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
 from nncomp.steps.regrow import Regrow
+from nncomp.steps.rescale import Rescale
 from nncomp.steps.rewind import Rewind
 from nncomp.steps.share import Share
 from nncomp.steps.shrink import Shrink
@@ -67,6 +68,7 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     ),
     "MixedPrecision.choices": (Quantize,),
     "MixedPrecision.sensitivity": (quantize.hawq,),
+    "Rescale.by": (quantize.smoothquant,),
     "Reconstruct.method": (prune.alps, prune.obc, prune.sparsegpt, prune.woodfisher),
     "Regrow.by": (RigL, SET, SNFS, DeepR),
     "Regrow.during": TRAINING,
@@ -107,6 +109,7 @@ STEPS: dict[str, Any] = {
         Rewind,
         Sparsify,
         Equalize,
+        Rescale,
         Quantize,
         MixedPrecision,
         Share,
