@@ -107,6 +107,7 @@ def test_inputs_and_outputs(network: MLP, seed: int) -> None:
     for i, layer in enumerate(network.layers):
         np.testing.assert_allclose(evidence.X[i], x, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(evidence.norms[i], np.sqrt((x**2).sum(axis=0)), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(evidence.x_max[i], np.abs(x).max(axis=0), rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(evidence.H[i], x.T @ x, rtol=1e-9, atol=1e-9)
         z = x @ layer.weight.dense().T + layer.bias
         x = layer.activation(z)
@@ -213,7 +214,7 @@ def test_what_was_pruned_ranks_last_whole_rows_and_columns_too() -> None:
 
 
 def test_what_is_not_to_be_had_is_named() -> None:
-    with pytest.raises(ValueError, match="asks for 'temperature'; it can be given W, w, X, A, norms, H, dy, g"):
+    with pytest.raises(ValueError, match="asks for 'temperature'; it can be given W, w, X, A, x_max, norms, H, dy, g"):
         asked(lambda W, temperature: W)
     with pytest.raises(ValueError, match="asks for 'scores'; it can be given sparsity, W"):
         asked(lambda scores, sparsity: scores, "sparsity")
