@@ -8,6 +8,7 @@ Pruning and quantization both work on it, by H alone.
 from typing import Any
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 
 def gram(X: np.ndarray) -> np.ndarray:
@@ -30,9 +31,7 @@ def output_error(W: np.ndarray, W_new: np.ndarray, H: np.ndarray) -> float:
     0.64
     """
     check_layer(W, H)
-    check_weights(W_new)
-    if W_new.shape != W.shape:
-        raise ValueError(f"the new weights are {W.shape} as the old ones, not {W_new.shape}")
+    check_pair(W, W_new)
     whole = row_losses(W, np.zeros_like(W), H).sum()
     return float(row_losses(W, W_new, H).sum() / whole) if whole else 0.0
 
@@ -70,6 +69,16 @@ def upper_factor(H: np.ndarray, damp: float) -> np.ndarray:
            [0., 2.]])
     """
     return lower_factor(H[::-1, ::-1], damp)[::-1, ::-1]
+
+
+def inverse_factor(H: np.ndarray, damp: float) -> np.ndarray:
+    """U, upper, with `UT U = (H + damp mean(diag H) I)^-1`; a ValueError where that is singular.
+
+    >>> inverse_factor(np.array([[5.0, 2.0], [2.0, 4.0]]), damp=0.0)
+    array([[ 0.5 , -0.25],
+           [ 0.  ,  0.5 ]])
+    """
+    return solve_triangular(upper_factor(H, damp), np.eye(len(H)))
 
 
 def lower_factor(H: np.ndarray, damp: float) -> np.ndarray:
@@ -118,6 +127,14 @@ def check_weights(W: np.ndarray) -> None:
         raise ValueError(f"weights are floats (out, in), not {described(W)}")
     if not np.isfinite(W).all():
         raise ValueError(f"weights are finite; of {described(W)}, {int((~np.isfinite(W)).sum())} are not")
+
+
+def check_pair(W: np.ndarray, W_new: np.ndarray) -> None:
+    """Raise unless both are weights (out, in) of one shape."""
+    check_weights(W)
+    check_weights(W_new)
+    if W.shape != W_new.shape:
+        raise ValueError(f"the new weights are {W.shape} as the old ones, not {W_new.shape}")
 
 
 def check_layer(W: np.ndarray, H: np.ndarray) -> None:

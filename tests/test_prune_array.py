@@ -7,18 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from nncomp import prune_array
 from nncomp.prune import keep_each_row, keep_n_of_m, magnitude, ria, row_l2, snip, synflow, wanda
+from tests.strategies.arrays import foreign_weights
 
 
 @given(
-    hnp.arrays(
-        st.sampled_from([np.float16, np.float32, np.float64]),
-        hnp.array_shapes(min_dims=1, max_dims=4, max_side=4),
-        elements=st.integers(-9, 9),
-    ),
+    foreign_weights,
     st.floats(0, 1),
 )
 def test_any_shape_keeps_the_largest(w: np.ndarray, sparsity: float) -> None:

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from nncomp import quantize_array
 from nncomp.formats import Grid, PerTensor, Uniform
 from nncomp.layerwise import gram
 from nncomp.quantize import adaround, gpfq, gptq, hqq, round_to_nearest
+from tests.strategies.arrays import foreign_weights
 
 
 def NINE(W: np.ndarray, grid: Grid) -> np.ndarray:
@@ -17,11 +17,7 @@ def NINE(W: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 @given(
-    hnp.arrays(
-        st.sampled_from([np.float16, np.float32, np.float64]),
-        hnp.array_shapes(min_dims=1, max_dims=4, max_side=4),
-        elements=st.integers(-9, 9),
-    ),
+    foreign_weights,
     st.integers(2, 8),
 )
 def test_any_shape_is_rounded_by_its_outputs(w: np.ndarray, bits: int) -> None:

@@ -1,7 +1,7 @@
 """Weights of another framework pruned as they are: an array in, its mask and what is left of it out."""
 
-from collections.abc import Callable
-from inspect import signature
+from collections.abc import Callable, Collection
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -36,10 +36,7 @@ def prune_array(
     W = to_numpy(weights)
     matrix = as_matrix(W)
     first, *others = signature(scores).parameters.values()
-    needed = {p.name for p in others if p.default is p.empty}
-    if needed - set(given) or set(given) - {p.name for p in others}:
-        told = ", ".join(sorted(needed)) or "no other array"
-        raise ValueError(f"{word(scores)} needs {told}, not {', '.join(given) or 'one array'}")
+    check_given(scores, others, given, "one array")
     arrays = {name: beside(W, matrix, value) for name, value in given.items()}
     all_layers = first.name == "weights"  # this one is all of them
     found = scores([matrix], **arrays)[0] if all_layers else scores(matrix, **arrays)
@@ -58,6 +55,19 @@ def as_matrix(W: np.ndarray) -> np.ndarray:
     matrix = W.reshape(len(W), W[0].size if len(W) else 0) if W.ndim > 1 else W.reshape(1, -1)
     check_weights(matrix)
     return matrix
+
+
+def check_given(
+    method: Callable[..., Any], arguments: Collection[Parameter], given: Collection[str], none: str
+) -> None:
+    """Raise unless what is `given` by name is all that a method needs of these arguments, and nothing else.
+
+    >>> check_given(round, signature(round).parameters.values(), ["number"], "none")
+    """
+    needed, known = {p.name for p in arguments if p.default is p.empty}, {p.name for p in arguments}
+    if needed - set(given) or set(given) - known:
+        told = ", ".join(sorted(needed)) or "no other array"
+        raise ValueError(f"{word(method)} needs {told}, not {', '.join(given) or none}")
 
 
 def beside(W: np.ndarray, matrix: np.ndarray, value: Any) -> Any:

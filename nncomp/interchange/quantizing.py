@@ -9,9 +9,9 @@ import numpy as np
 from nncomp.formats import Grid, PerRow, Uniform
 from nncomp.formats.granularity import Granularity
 from nncomp.interchange.arrays import to_numpy
-from nncomp.interchange.pruning import as_matrix, beside
+from nncomp.interchange.pruning import as_matrix, beside, check_given
 from nncomp.quantize import minmax
-from nncomp.quantize.columns import check_codes
+from nncomp.quantize.checks import check_codes
 from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range
 from nncomp.shown import word
@@ -44,13 +44,11 @@ def quantize_array(
         raise ValueError(f"what shares a scale is a granularity such as PerRow(), not {per!r}")
     if method is None and given:
         raise ValueError(f"rounding to nearest needs nothing else, not {', '.join(given)}")
-    arguments = signature(method).parameters if method else {}
-    if method is not None and "grid" not in arguments:
-        raise ValueError(f"{word(method)} takes no grid: it does not round to one")
-    needed = {name for name, p in arguments.items() if p.default is p.empty} - {"W", "grid"}
-    if needed - set(given) or set(given) - (set(arguments) - {"W", "grid"}):
-        told = ", ".join(sorted(needed)) or "no other array"
-        raise ValueError(f"{word(method)} needs {told}, not {', '.join(given) or 'none'}")
+    if method is not None:
+        arguments = signature(method).parameters
+        if "grid" not in arguments:
+            raise ValueError(f"{word(method)} takes no grid: it does not round to one")
+        check_given(method, [p for p in arguments.values() if p.name not in ("W", "grid")], given, "none")
     wide = matrix if matrix.dtype in (np.float32, np.float64) else matrix.astype(np.float32)
     grid = fit_grid(wide, format or Uniform(), per or PerRow(), ranges)
     arrays = {name: beside(W, matrix, value) for name, value in given.items()}

@@ -5,7 +5,7 @@ import numpy as np
 from nncomp.formats import Grid
 from nncomp.layerwise import damped, row_losses
 from nncomp.optim import Adam
-from nncomp.quantize.columns import check_layer_grid
+from nncomp.quantize.checks import check_layer_grid
 
 ZETA, GAMMA = 1.1, -0.1
 """The ends of the stretched sigmoid (section 3.3)."""

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from nncomp.quantize.inputs import check_pair, check_vector
+from nncomp.layerwise import check_pair
+from nncomp.quantize.checks import check_vector
 
 
 def bias_correction(W: np.ndarray, W_new: np.ndarray, b: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 
 from nncomp.formats import Grid
 from nncomp.layerwise import damped
-from nncomp.quantize.columns import check_codes, check_layer_grid
+from nncomp.quantize.checks import check_codes, check_layer_grid
 
 
 def coordinate_descent(

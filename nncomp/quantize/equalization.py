@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nncomp.layerwise import check_weights
-from nncomp.quantize.inputs import check_vector
+from nncomp.quantize.checks import check_vector
 
 
 def equalize(W1: np.ndarray, b1: np.ndarray, W2: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

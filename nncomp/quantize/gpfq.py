@@ -3,7 +3,7 @@
 import numpy as np
 
 from nncomp.formats import Grid
-from nncomp.quantize.inputs import check_inputs
+from nncomp.quantize.checks import check_inputs
 
 
 def gpfq(W: np.ndarray, X: np.ndarray, grid: Grid, X_new: np.ndarray | None = None) -> np.ndarray:

@@ -1,11 +1,10 @@
 """GPTQ: one pass over the columns that rounds each and makes up for it in those to come (Frantar et al. 2023)."""
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from nncomp.formats import Grid
-from nncomp.layerwise import upper_factor
-from nncomp.quantize.columns import check_layer_grid
+from nncomp.layerwise import inverse_factor
+from nncomp.quantize.checks import check_layer_grid
 
 
 def gptq(
@@ -40,7 +39,7 @@ def sweep(
     if block < 1:
         raise ValueError(f"a block has at least 1 column, not {block}")
     columns = np.argsort(-np.diag(H), kind="stable") if order else np.arange(len(H))
-    U = solve_triangular(upper_factor(H[np.ix_(columns, columns)], damp), np.eye(len(H)))
+    U = inverse_factor(H[np.ix_(columns, columns)], damp)
     w, q, turn = W[:, columns].astype(np.float64), np.empty(W.shape, grid.format.dtype), np.empty(W.shape)
     for first in range(0, len(columns), block):
         last = min(first + block, len(columns))

@@ -11,7 +11,7 @@ import numpy as np
 
 from nncomp.formats import Grid
 from nncomp.layerwise import damped, lower_factor, row_losses
-from nncomp.quantize.columns import check_layer_grid
+from nncomp.quantize.checks import check_layer_grid
 
 BLOCK = 32
 """Columns that are decided before survivors' earlier columns are put in order."""

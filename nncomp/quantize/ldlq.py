@@ -6,7 +6,7 @@ import numpy as np
 
 from nncomp.formats import Grid
 from nncomp.layerwise import check_layer, upper_factor
-from nncomp.quantize.columns import check_layer_grid
+from nncomp.quantize.checks import check_layer_grid
 
 
 def ldlq(W: np.ndarray, H: np.ndarray, grid: Grid, damp: float = 0.01) -> np.ndarray:

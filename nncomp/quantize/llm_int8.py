@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nncomp.quantize.inputs import check_inputs
+from nncomp.quantize.checks import check_inputs
 from nncomp.quantize.nearest import round_to_nearest
 
 

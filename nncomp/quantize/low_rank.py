@@ -7,8 +7,8 @@ Truncated singular value decompositions are the best pairs (Eckart & Young 1936)
 
 import numpy as np
 
-from nncomp.layerwise import check_damp, check_layer, check_weights
-from nncomp.quantize.inputs import check_pair, check_vector
+from nncomp.layerwise import check_damp, check_layer, check_pair, check_weights
+from nncomp.quantize.checks import check_vector
 
 
 def lqer(W: np.ndarray, W_new: np.ndarray, rank: int, s: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:

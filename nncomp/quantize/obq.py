@@ -1,11 +1,10 @@
 """Optimal brain quantization: the exact greedy, row by row (Frantar & Alistarh 2022, section 5)."""
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from nncomp.formats import Grid
-from nncomp.layerwise import upper_factor
-from nncomp.quantize.columns import check_layer_grid
+from nncomp.layerwise import inverse_factor
+from nncomp.quantize.checks import check_layer_grid
 
 COMPACT = 0.8
 """What is left is moved together when so much of it is."""
@@ -27,7 +26,7 @@ def obq(W: np.ndarray, H: np.ndarray, grid: Grid, damp: float = 0.01) -> np.ndar
     array([[1, 0]], dtype=int8)
     """
     check_layer_grid(W, H, grid)
-    U = solve_triangular(upper_factor(H, damp), np.eye(len(H)))
+    U = inverse_factor(H, damp)
     H_inv = U.T @ U
     q = np.empty(W.shape, grid.format.dtype)
     for i, w in enumerate(W.astype(np.float64)):

@@ -10,7 +10,7 @@ import numpy as np
 from nncomp.formats import Uniform
 from nncomp.formats.granularity import Granularity
 from nncomp.layerwise import check_weights, gram
-from nncomp.quantize.inputs import check_inputs, check_vector
+from nncomp.quantize.checks import check_inputs, check_vector
 from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range, minmax
 

@@ -4,9 +4,8 @@ import numpy as np
 
 from nncomp.formats import Grid, PerRow, Uniform
 from nncomp.formats.granularity import Granularity
-from nncomp.layerwise import check_layer, damped
+from nncomp.layerwise import check_layer, check_pair, inverse_factor
 from nncomp.quantize.gptq import sweep
-from nncomp.quantize.inputs import check_pair
 from nncomp.quantize.nearest import fit_grid
 
 
@@ -22,12 +21,7 @@ def spqr_sensitivity(W: np.ndarray, W_new: np.ndarray, H: np.ndarray, damp: floa
     """
     check_layer(W, H)
     check_pair(W, W_new)
-    try:
-        d = np.diag(np.linalg.inv(damped(H, damp)))
-    except np.linalg.LinAlgError:
-        d = np.zeros(len(H))
-    if not (d > 0).all():
-        raise ValueError(f"H {H.shape} is singular: it needs damping, and {damp} is too little")
+    d = (inverse_factor(H, damp) ** 2).sum(axis=0)
     lost = (W.astype(np.float64) - W_new.astype(np.float64)) ** 2
     return np.where(np.diag(H) == 0, 0, lost / (2 * d))
 

@@ -16,7 +16,7 @@ from nncomp.hooks import Hook, Timed
 from nncomp.layer import Linear
 from nncomp.network import MLP
 from nncomp.quantize import Dynamic, bias_correction, minmax
-from nncomp.quantize.columns import check_codes
+from nncomp.quantize.checks import check_codes
 from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range
 from nncomp.scoring import asked

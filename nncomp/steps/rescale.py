@@ -11,7 +11,7 @@ from nncomp.fields import check_whole
 from nncomp.hooks import Hook
 from nncomp.network import MLP
 from nncomp.quantize import smoothquant
-from nncomp.quantize.inputs import check_vector
+from nncomp.quantize.checks import check_vector
 from nncomp.scoring import asked
 from nncomp.shown import shown, word
 from nncomp.steps.equalize import homogeneous

@@ -9,7 +9,7 @@ from nncomp.formats import Grid, PerRow, Uniform, divide_add_round
 from nncomp.formats.granularity import Granularity
 from nncomp.shown import shown
 from nncomp.transforms.coded import Coded, block_counts, block_means, positive
-from nncomp.transforms.masking import within
+from nncomp.transforms.masking import DrawnWeights, within
 
 
 def levels(bits: int) -> Uniform:
@@ -76,7 +76,7 @@ class BinaryConnect(Coded):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class StochasticBinaryConnect(BinaryConnect):
+class StochasticBinaryConnect(DrawnWeights, BinaryConnect):
     """`BinaryConnect` whose signs are drawn for each batch: 1 with probability `min(1, max(0, (w + 1) / 2))`.
 
     That is the hard sigmoid of Courbariaux et al. 2015, equations 2 and 3; gradients are those of `BinaryConnect`, at
@@ -92,12 +92,6 @@ class StochasticBinaryConnect(BinaryConnect):
     ) -> tuple[np.ndarray, Any]:
         drawn = within(np.where(rng.random(w.shape, w.dtype) < (w + 1) / 2, w.dtype.type(1), -1), self.mask)
         return x @ drawn.T, (x, drawn, self._passes(w))
-
-    def sample_vjp(
-        self, p: tuple[np.ndarray, ...], w: np.ndarray, saved: Any, dy: np.ndarray, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...], np.ndarray]:
-        x, drawn, passes = saved
-        return (dy @ drawn if need_dx else None), *self.vjp(p, passes, dy.T @ x)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -8,12 +8,12 @@ from nncomp.formats import Grid, PerRow, Uniform
 from nncomp.formats.granularity import Granularity
 from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range, minmax
-from nncomp.transforms.masking import Maskable, within
-from nncomp.weights import Dense, Quantized, Sparse
+from nncomp.transforms.coded import Coded
+from nncomp.transforms.masking import within
 
 
 @dataclass(frozen=True, eq=False)
-class FakeQuantize(Maskable):
+class FakeQuantize(Coded):
     """`w' = decode(encode(w))` on the grid fitted to the current w; ships as `Quantized`.
 
     The gradient is the clipped straight-through estimator (Bengio et al. 2013; Jacob et al. 2018, section 3): `dw = g`
@@ -31,12 +31,12 @@ class FakeQuantize(Maskable):
     ranges: Range = minmax
     mask: np.ndarray | None = None
 
-    def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
-        within(w, self.mask)
-        return ()
-
     def _grid(self, w: np.ndarray) -> Grid:
         return fit_grid(within(w, self.mask), self.format, self.per, self.ranges, self.mask)
+
+    def codes(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, Grid]:
+        grid = self._grid(w)
+        return grid.encode(within(w, self.mask)), grid
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         effective, inside = self._grid(w).fake(within(w, self.mask))
@@ -46,7 +46,3 @@ class FakeQuantize(Maskable):
         self, p: tuple[np.ndarray, ...], saved: np.ndarray, g: np.ndarray
     ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         return (), np.where(saved, g, 0)
-
-    def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Quantized:
-        weight = Dense(w) if self.mask is None else Sparse.from_dense(w, self.mask)
-        return Quantized.encoded(weight, self._grid(w))

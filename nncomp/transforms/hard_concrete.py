@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from nncomp.shown import shown
-from nncomp.transforms.masking import Maskable, check_penalty, sigmoid, within
+from nncomp.transforms.masking import DrawnWeights, check_penalty, sigmoid, within
 from nncomp.weights import Sparse
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class HardConcrete(Maskable):
+class HardConcrete(DrawnWeights):
     """`w' = w z`, z a gate from 0 to 1; ships as `Sparse`, at `z = min(1, max(0, sigmoid(a) (zeta - gamma) + gamma))`.
 
     In training `s = sigmoid((log u - log(1 - u) + a) / beta)` with u uniform, drawn anew for each batch, and
@@ -63,12 +63,6 @@ class HardConcrete(Maskable):
         u = np.maximum(rng.random(a.shape, a.dtype), np.finfo(a.dtype).tiny)
         effective, saved = self._gated(sigmoid((np.log(u) - np.log1p(-u) + a) / a.dtype.type(self.beta)), self.beta, w)
         return x @ effective.T, (x, effective, saved)
-
-    def sample_vjp(
-        self, p: tuple[np.ndarray, ...], w: np.ndarray, saved: Any, dy: np.ndarray, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...], np.ndarray]:
-        x, effective, inner = saved
-        return (dy @ effective if need_dx else None), *self.vjp(p, inner, dy.T @ x)
 
     def _gated(self, s: np.ndarray, beta: float, w: np.ndarray) -> tuple[np.ndarray, Any]:
         """`w z`; z, its derivative at a, and w."""

@@ -1,7 +1,7 @@
 """A fixed mask on a weight that trains."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -48,6 +48,16 @@ class Maskable:
     def masked(self, mask: np.ndarray) -> Self:
         """The same where `mask` is True, too."""
         return replace(self, mask=within(mask, self.mask))  # type: ignore[type-var]
+
+
+class DrawnWeights(Maskable):
+    """A transform whose `sample` draws weights, and saves the inputs, these weights, and what `vjp` needs of them."""
+
+    def sample_vjp(
+        self, p: tuple[np.ndarray, ...], w: np.ndarray, saved: Any, dy: np.ndarray, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...], np.ndarray]:
+        x, drawn, inner = saved
+        return (dy @ drawn if need_dx else None), *self.vjp(p, inner, dy.T @ x)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, eq=False)

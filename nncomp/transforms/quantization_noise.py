@@ -7,11 +7,11 @@ import numpy as np
 
 from nncomp.shown import shown
 from nncomp.transforms.fake_quantize import FakeQuantize
-from nncomp.transforms.masking import within
+from nncomp.transforms.masking import DrawnWeights, within
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class QuantizationNoise(FakeQuantize):
+class QuantizationNoise(DrawnWeights, FakeQuantize):
     """`FakeQuantize` of a random share `rate` of the weights in each batch; all of them are quantized when it ships.
 
     Blocks of `block` neighbours in a row are drawn together. Those that are drawn get the clipped straight-through
@@ -40,9 +40,3 @@ class QuantizationNoise(FakeQuantize):
         drawn = np.repeat(blocks, self.block, axis=1)[:, :columns]
         effective = np.where(drawn, effective, within(w, self.mask))
         return x @ effective.T, (x, effective, inside | within(~drawn, self.mask))
-
-    def sample_vjp(
-        self, p: tuple[np.ndarray, ...], w: np.ndarray, saved: Any, dy: np.ndarray, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...], np.ndarray]:
-        x, effective, passes = saved
-        return (dy @ effective if need_dx else None), *self.vjp(p, passes, dy.T @ x)

@@ -7,6 +7,7 @@ import numpy as np
 from nncomp.formats.format import Format
 from nncomp.transforms.masking import Maskable, within
 from nncomp.weights import Encoded
+from nncomp.weights.encoded import check_decoded, check_finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,12 @@ class Rounded(Maskable):
         return ()
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, None]:
-        return self.store(p, w).dense(), None
+        w = within(w, self.mask)
+        check_finite(self.format, w)
+        with np.errstate(invalid="ignore", over="ignore"):
+            effective = self.format.rounded(w, self.mask).astype(w.dtype)
+        check_decoded(self.format, effective)
+        return effective, None
 
     def vjp(self, p: tuple[np.ndarray, ...], saved: None, g: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         return (), within(g, self.mask)

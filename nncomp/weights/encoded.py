@@ -36,16 +36,13 @@ class Encoded:
         if len(self.parts) != 1 + self.format.beside:
             raise ValueError(f"{self.format} is stored in {1 + self.format.beside} arrays, not in {len(self.parts)}")
         with np.errstate(invalid="ignore", over="ignore"):
-            finite = np.isfinite(self.dense()).all()
-        if not finite:
-            raise ValueError(f"a number of {self.format} here is NaN or infinite")
+            check_decoded(self.format, self.dense())
 
     @classmethod
     def of(cls, format: Format, w: np.ndarray) -> Self:
         """The floats `w (out, in)` rounded to the format; a ValueError where they leave it."""
         Dense(w)  # the same demands on shape and dtype
-        if not np.isfinite(w).all():
-            raise ValueError(f"weights of {format} are finite floats")
+        check_finite(format, w)
         rows, columns = w.shape
         return cls(format, format.pack(w), (rows, columns), 8 * w.itemsize)
 
@@ -91,3 +88,15 @@ class Encoded:
         """What is not kept gets the code of 0; a ValueError where the format has none."""
         check_mask(self.shape, mask)
         return self if mask.all() else replace(self, parts=self.format.pruned(self.parts, self.shape, mask))
+
+
+def check_finite(format: Format, w: np.ndarray) -> None:
+    """Raise unless weights to be encoded are finite."""
+    if not np.isfinite(w).all():
+        raise ValueError(f"weights of {format} are finite floats")
+
+
+def check_decoded(format: Format, effective: np.ndarray) -> None:
+    """Raise unless decoded weights are finite."""
+    if not np.isfinite(effective).all():
+        raise ValueError(f"a number of {format} here is NaN or infinite")

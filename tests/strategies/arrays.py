@@ -5,12 +5,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from hypothesis.extra.numpy import array_shapes, arrays
 
 FLOATS = [np.float32, np.float64]
 CODES = [np.int8, np.uint8]
 UNSIGNED = [np.uint8, np.uint16, np.uint32]
 sides = st.integers(0, 7)
+foreign_weights = arrays(
+    st.sampled_from([np.float16, np.float32, np.float64]),
+    array_shapes(min_dims=1, max_dims=4, max_side=4),
+    elements=st.integers(-9, 9),
+)
+"""Weights of any shape, a convolution's too, in small whole numbers."""
 
 
 def finite(dtype: type, largest: float | None = None) -> st.SearchStrategy[float]:

@@ -17,9 +17,9 @@ def from_onnx(model: "onnx.ModelProto | bytes | str | PathLike[str]") -> MLP:
 
     Known are Gemm, MatMul, Add, BatchNormalization, the activations, QuantizeLinear and DequantizeLinear of inputs and
     of weights (by tensor, row or block), DynamicQuantizeLinear, MatMulInteger with its Cast and Mul, QLinearMatMul,
-    Identity, Flatten, Dropout (which does nothing at inference). What `to_onnx` writes comes back as it was, sparse and
-    shared weights dense. A ValueError names the node that is none of these, or not where it could be; data outside the
-    file is not read.
+    Identity, Flatten, Dropout (which does nothing at inference). What `to_onnx` writes comes back as the same function:
+    sparse and shared weights dense, codes in the 4, 8 or 16 bits they were written in. A ValueError names the node that
+    is none of these, or not where it could be; data outside the file is not read.
 
     >>> from nncomp.interchange import to_onnx
     >>> network = MLP.init([3, 4, 2])

@@ -1,8 +1,26 @@
-"""What methods that look at a layer's inputs ask of them."""
+"""What is asked of a layer's arrays, and of the codes that a method makes of them."""
+
+from typing import Any
 
 import numpy as np
 
-from nncomp.layerwise import check_weights, described
+from nncomp.formats import Grid
+from nncomp.layerwise import check_layer, check_weights, described
+
+
+def check_layer_grid(W: np.ndarray, H: np.ndarray, grid: Grid) -> None:
+    """Raise unless H is an (in, in) of inputs' products for weights W (out, in), which lie on `grid`."""
+    check_layer(W, H)
+    grid.check(W.shape)
+
+
+def check_codes(q: Any, shape: tuple[int, ...], grid: Grid, told: str) -> None:
+    """Raise unless q is codes of `grid` for weights of a shape; `told`: who made them."""
+    format = grid.format
+    if not isinstance(q, np.ndarray) or (q.shape, q.dtype) != (shape, format.dtype):
+        raise ValueError(f"{told}: codes are {format.dtype} {shape}, not {described(q)}")
+    if not format.qmin <= q.min() <= q.max() <= format.qmax:
+        raise ValueError(f"{told}: codes from {q.min()} to {q.max()} leave {format}: {format.qmin} to {format.qmax}")
 
 
 def check_inputs(W: np.ndarray, X: np.ndarray) -> None:
@@ -21,11 +39,3 @@ def check_vector(v: np.ndarray, length: int, what: str) -> None:
         raise ValueError(f"{what} are {length} floats, not {described(v)}")
     if not np.isfinite(v).all():
         raise ValueError(f"{what} are finite; of {length}, {int((~np.isfinite(v)).sum())} are not")
-
-
-def check_pair(W: np.ndarray, W_new: np.ndarray) -> None:
-    """Raise unless both are weights (out, in) of one shape."""
-    check_weights(W)
-    check_weights(W_new)
-    if W.shape != W_new.shape:
-        raise ValueError(f"the new weights are {W.shape} as the old ones, not {W_new.shape}")
