@@ -60,16 +60,13 @@ class Format:
         """What is stored where `mask (rows, columns)` is True, and the code of 0 elsewhere."""
         packed, *beside = parts
         codes = from_stream(packed, self.code_bits, self.dtype, shape)
-        return stream(self._within(codes, mask), self.code_bits), *beside
+        return stream(np.where(mask, codes, self.dtype.type(self.zero_code)), self.code_bits), *beside
 
-    def rounded(self, x: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-        """What `unpack` gives of what `pack`, and `pruned` if there is a mask, store of x; without storing it."""
+    def rounded(self, x: np.ndarray) -> np.ndarray:
+        """What `unpack` gives of what `pack` stores of x, without storing it."""
         codes, *beside = self._encoded(x)
-        return self.decode(codes if mask is None else self._within(codes, mask), *beside)
+        return self.decode(codes, *beside)
 
     def _encoded(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
         encoded = self.encode(x)
         return encoded if isinstance(encoded, tuple) else (encoded,)
-
-    def _within(self, codes: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        return np.where(mask, codes, self.dtype.type(self.zero_code))

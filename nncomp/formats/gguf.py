@@ -156,11 +156,10 @@ class GGUF(Format):
         q = np.where(whole.reshape(q.shape), q, self.zero_code).astype(np.uint8)
         return (self._together([stored], q, whole.shape),)
 
-    def rounded(self, x: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    def rounded(self, x: np.ndarray) -> np.ndarray:
         """As `Format.rounded`, by the bytes, which are as quick to make."""
         rows, columns = x.shape
-        parts = self.pack(x)
-        return self.unpack(parts if mask is None else self.pruned(parts, (rows, columns), mask), (rows, columns))
+        return self.unpack(self.pack(x), (rows, columns))
 
 
 q4_0 = GGUF(by_largest, 4, packing.halves, packing.from_halves, 8, 16)

@@ -36,7 +36,7 @@ class Rounded(Maskable):
         w = within(w, self.mask)
         check_finite(self.format, w)
         with np.errstate(invalid="ignore", over="ignore"):
-            effective = self.format.rounded(w, self.mask).astype(w.dtype)
+            effective = self.format.rounded(w).astype(w.dtype)
         check_decoded(self.format, effective)
         return effective, None
 
