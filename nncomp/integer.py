@@ -34,10 +34,11 @@ def integer_pass(weight: Quantized, bias: np.ndarray, activation: Activation, in
 
     There is one for float32, 8-bit codes that have one scale a row or for all, and ReLU or nothing.
     """
-    packed, floor, codes = weight.packed, FLOORS.get(type(activation)), _codes(input)
-    if packed is None or floor is None or codes is None or weight.dtype != np.float32:
+    whole, floor, codes = weight.whole, FLOORS.get(type(activation)), _codes(input)
+    packed = whole.products.packed if whole is not None else None
+    if whole is None or packed is None or floor is None or codes is None or weight.dtype != np.float32:
         return None
-    scale = weight.grid.scale[:, 0]
+    scale = whole.grid.scale[:, 0]
     if isinstance(packed, KeptCodes):
         return Pass(SparseLayer(packed, np.broadcast_to(scale, bias.shape), bias, codes, np.float32(floor)))
     return Pass(Layer(packed, scale, bias, codes, floor))

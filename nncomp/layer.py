@@ -95,7 +95,7 @@ class Linear:
     @property
     def integer(self) -> bool:
         """Whether the layer multiplies integers: an integer weight with an input grid."""
-        return isinstance(self.weight, Quantized) and self.weight.integer and self.input is not None
+        return self.input is not None and isinstance(self.weight, Quantized) and self.weight.whole is not None
 
     @cached_property
     def prepared(self) -> Weight:
@@ -182,14 +182,10 @@ class Linear:
         """The layer without its norm, which has become part of weight and bias: the same function."""
         if self.norm is None:
             return self
-        if not isinstance(self.weight, Dense | Sparse):
-            raise ValueError(
-                f"batch norm folds into float weights, not {type(self.weight).__name__}: fold before quantizing"
-            )
+        if not isinstance(self.weight, Dense | Sparse | Quantized):
+            raise ValueError(f"batch norm folds into floats and codes, not {type(self.weight).__name__}")
         a, b = self.norm.affine()
-        rows = a[:, None] if isinstance(self.weight, Dense) else a[self.weight.rows]
-        weight = self.weight.with_params((self.weight.params[0] * rows,))
-        return replace(self, weight=weight, bias=a * self.bias + b, norm=None)
+        return replace(self, weight=self.weight.scaled(a), bias=a * self.bias + b, norm=None)
 
 
 def _dropout_factors(x: np.ndarray, rate: float, rng: np.random.Generator | None) -> np.ndarray:

@@ -103,7 +103,7 @@ def integer_networks(draw: st.DrawFn) -> MLP:
             lambda layer: replace(
                 layer,
                 weight=layer.weight
-                if isinstance(layer.weight, Quantized) and layer.weight.integer
+                if isinstance(layer.weight, Quantized) and layer.weight.whole is not None
                 else quantized(layer.weight.prepared()),
                 input=layer.input or Dynamic(Uniform(signed=False, symmetric=False)),
             )

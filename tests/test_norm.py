@@ -8,9 +8,18 @@ from hypothesis import strategies as st
 from nncomp.activations import ReLU
 from nncomp.layer import Linear
 from nncomp.norm import BatchNorm
-from nncomp.weights import Dense, Quantized, Sparse
+from nncomp.weights import Dense, Quantized, Shared, Sparse
 from tests.gradients import assert_gradient
-from tests.strategies.weights import dense, dense_codes, seeds, sparse
+from tests.strategies.weights import (
+    dense,
+    dense_codes,
+    float_zero_codes,
+    halfway_codes,
+    seeds,
+    shared,
+    sparse,
+    sparse_codes,
+)
 
 
 def random_norm(rng: np.random.Generator, features: int) -> BatchNorm:
@@ -48,8 +57,11 @@ def test_forward_standardizes_and_track_follows() -> None:
     np.testing.assert_allclose(norm.var, 0.9 + 0.1 * x.var(axis=0, ddof=1), rtol=1e-12)
 
 
-@given(st.one_of(dense(np.float64), sparse(np.float64)), seeds)
-def test_folding_is_exact(weight: Dense | Sparse, seed: int) -> None:
+FOLDED = [dense, sparse, dense_codes, sparse_codes, float_zero_codes, halfway_codes]
+
+
+@given(st.one_of(*(form(np.float64) for form in FOLDED)), seeds)
+def test_folding_is_exact(weight: Dense | Sparse | Quantized, seed: int) -> None:
     """The same function but for the rounding of its two orders of evaluation."""
     rng = np.random.default_rng(seed)
     out, inputs = weight.shape
@@ -63,10 +75,10 @@ def test_folding_is_exact(weight: Dense | Sparse, seed: int) -> None:
     assert (np.abs(folded(x) - layer(x)) <= 2 * (inputs + 6) * np.finfo(np.float64).eps * size).all()
 
 
-@given(dense_codes(np.float32))
-def test_codes_cannot_absorb_a_norm(weight: Quantized) -> None:
+@given(shared(np.float32))
+def test_shared_values_cannot_absorb_a_norm(weight: Shared) -> None:
     out = weight.shape[0]
-    with pytest.raises(ValueError, match="not Quantized: fold before quantizing"):
+    with pytest.raises(ValueError, match="folds into floats and codes, not Shared"):
         Linear(weight, np.zeros(out, np.float32), norm=BatchNorm.init(out)).folded()
 
 

@@ -429,4 +429,4 @@ def test_steps_and_transforms_say_what_does_not_fit() -> None:
 def test_the_grid_of_signs_has_no_code_for_zero() -> None:
     stored = Latent.of(XNOR(), np.array([[2.0, -1.0]])).store()
     assert isinstance(stored, Quantized) and isinstance(stored.grid, Grid)
-    assert not stored.integer and stored.grid.format.bits == 1 and stored.grid.zero_point == 0.5
+    assert stored.whole is not None and stored.grid.format.bits == 1 and stored.grid.zero_point == 0.5

@@ -1,10 +1,12 @@
 """The exact products of integer codes: by kernel where 8 bits and int32 hold them, else by the references in int64."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from nncomp.kernels.int8 import int8_matmul, int8_matmul_reference
-from nncomp.kernels.pack import fits_int32, int8_pack
-from nncomp.kernels.sparse_int8 import sparse_int8_matmul, sparse_int8_matmul_reference, sparse_int8_pack
+from nncomp.kernels.pack import Packed, fits_int32, int8_pack
+from nncomp.kernels.sparse_int8 import KeptCodes, sparse_int8_matmul, sparse_int8_matmul_reference, sparse_int8_pack
 from nncomp.weights.sparse import Sparse
 
 
@@ -40,13 +42,25 @@ class CodeBlock:
         return int8_matmul(q, self.packed, q_zero if q_zero.any() else None)
 
 
-def code_blocks(codes: np.ndarray | Sparse, starts: range, zeros: np.ndarray) -> list[CodeBlock]:
-    """Codes (out, in) cut at these columns; `zeros`: (out or 1, blocks).
+class Products:
+    """Codes (out, in) cut at the columns `starts`, each part with its column of `zeros (out or 1, parts)`.
 
-    >>> blocks = code_blocks(np.array([[1, 2, 3]], np.int8), range(0, 3, 2), np.zeros((1, 2), np.int32))
-    >>> [block.codes.shape for block in blocks]
-    [(1, 2), (1, 1)]
+    >>> products = Products(np.array([[1, 2, 3]], np.int8), range(0, 3, 2), np.zeros((1, 2), np.int32))
+    >>> [sums.tolist() for sums in products(np.array([[1, 1, 1]], np.int8), np.zeros(1, np.int32))]
+    [[[3]], [[3]]]
     """
-    cuts = [(start, min(start + starts.step, starts.stop)) for start in starts]
-    each = np.broadcast_to(zeros, (codes.shape[0], len(cuts)))
-    return [CodeBlock(codes, cut, each[:, block]) for block, cut in enumerate(cuts)]
+
+    def __init__(self, codes: np.ndarray | Sparse, starts: range, zeros: np.ndarray) -> None:
+        self.cuts = [(start, min(start + starts.step, starts.stop)) for start in starts]
+        each = np.broadcast_to(zeros, (codes.shape[0], len(self.cuts)))
+        self.blocks = [CodeBlock(codes, cut, each[:, block]) for block, cut in enumerate(self.cuts)]
+
+    def __call__(self, q: np.ndarray, q_zero: np.ndarray) -> Iterator[np.ndarray]:
+        """Each part's sums with the inputs' codes `q (batch, in)` and zero points (batch)."""
+        for block, (start, stop) in zip(self.blocks, self.cuts):
+            yield block.product(q if len(self.cuts) == 1 else q[:, start:stop], q_zero)
+
+    @property
+    def packed(self) -> Packed | KeptCodes | None:
+        """All codes as the 8-bit kernels read them; None where they are wide, in parts, or sums leave int32."""
+        return self.blocks[0].packed or self.blocks[0].kept if len(self.blocks) == 1 else None

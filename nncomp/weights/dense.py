@@ -72,3 +72,7 @@ class Dense:
 
     def prepared(self) -> Self:
         return self
+
+    def scaled(self, factors: np.ndarray) -> Self:
+        """The weight whose row n is `factors[n]` times this one's."""
+        return type(self)(self.w * factors[:, None])

@@ -10,13 +10,12 @@ from typing import Self
 import numpy as np
 
 from nncomp.formats import Grid
-from nncomp.kernels.pack import Packed
-from nncomp.kernels.sparse_int8 import KeptCodes
-from nncomp.weights.codes import CodeBlock, code_blocks
+from nncomp.weights.codes import Products
 from nncomp.weights.dense import Dense
 from nncomp.weights.mantissa import Mantissa
 from nncomp.weights.packed import PackedCodes
 from nncomp.weights.protocol import check_shape
+from nncomp.weights.recoded import doubled, scaled
 from nncomp.weights.sparse import Sparse
 
 
@@ -46,21 +45,32 @@ class Quantized:
             raise ValueError(f"codes from {kept.min()} to {kept.max()} leave {self.grid.format}: {low} to {high}")
 
     @classmethod
-    def of(cls, codes: np.ndarray, grid: Grid) -> Self:
-        """Dense codes, packed where they do not fill their dtype."""
-        full = grid.format.bits in (8, 16) or codes.dtype != grid.format.dtype  # which is refused
-        return cls(codes if full else PackedCodes.of(codes, grid.format.bits), grid)
+    def of(cls, codes: np.ndarray | Sparse, grid: Grid) -> Self:
+        """Dense codes, packed where they do not fill their dtype; sparse ones as they are."""
+        if isinstance(codes, Sparse) or grid.format.bits in (8, 16) or codes.dtype != grid.format.dtype:
+            return cls(codes, grid)  # the last is refused
+        return cls(PackedCodes.of(codes, grid.format.bits), grid)
 
     @classmethod
     def encoded(cls, weight: Dense | Sparse, grid: Grid) -> Self:
         """The weight rounded to the grid, its pattern kept."""
         codes = grid.encode(weight.dense())
-        return cls(Sparse.from_dense(codes, weight.mask), grid) if isinstance(weight, Sparse) else cls.of(codes, grid)
+        return cls.of(Sparse.from_dense(codes, weight.mask) if isinstance(weight, Sparse) else codes, grid)
 
-    @property
-    def integer(self) -> bool:
-        """Whether products with integer inputs are sums of integers: not where a zero point is no code."""
-        return self.grid.format.integer_zero
+    @cached_property
+    def whole(self) -> "Quantized | None":
+        """The same weight with zero points that are codes, so that its products with integers are sums of integers:
+
+        itself, or `doubled`; None where there is none.
+        """
+        if self.grid.format.integer_zero:
+            return self
+        found = doubled(self._plain, self._steps, self.grid)
+        return None if found is None else Quantized.of(*found)
+
+    def scaled(self, factors: np.ndarray) -> "Quantized":
+        """The weight whose row n is `factors[n]` times this one's, in as many codes; see `recoded.scaled`."""
+        return Quantized.of(*scaled(self._plain, self.grid, factors))
 
     @property
     def _plain(self) -> np.ndarray | Sparse:
@@ -100,6 +110,7 @@ class Quantized:
         other = copy(self)  # with the powers of two, which stay while the mantissas move, and with unpacked codes
         other.__dict__.update(grid=replace(self.grid, scale=mantissa.scale), _mantissa=mantissa)
         other.__dict__["_unpacked"] = self._plain
+        other.__dict__.pop("whole", None)
         return other
 
     @cached_property
@@ -155,9 +166,7 @@ class Quantized:
 
     def masked(self, mask: np.ndarray) -> Self:
         codes = self._plain
-        if isinstance(codes, Sparse):
-            return replace(self, codes=codes.masked(mask))
-        return replace(self, codes=Sparse.from_dense(codes, mask))
+        return replace(self, codes=codes.masked(mask) if isinstance(codes, Sparse) else Sparse.from_dense(codes, mask))
 
     def apply_codes(self, q: np.ndarray, grid: Grid) -> np.ndarray:
         """`y = x W.T` for the input `x = grid.decode(q)`, in integers until the scales.
@@ -169,32 +178,23 @@ class Quantized:
         NumPy reference in int64. It is rounded once to the scales' dtype. This is the definition of a quantized layer.
         """
         grid.check(q.shape)
-        if not (self.integer and grid.format.integer_zero):
+        if self.whole is None or not grid.format.integer_zero:
             raise ValueError("products of codes need zero points that are codes")
         if q.shape[1] != self.shape[1] or grid.scale.shape[1] != 1:
-            raise ValueError(
-                f"codes {q.shape} with scales {grid.scale.shape} do not fit a weight (out, in) = {self.shape}"
-            )
+            given = f"codes {q.shape} with scales {grid.scale.shape}"
+            raise ValueError(f"{given} do not fit a weight (out, in) = {self.shape}")
         y = np.zeros((q.shape[0], self.shape[0]), self.dtype)
         for acc, scale in self.accumulate(q, grid):
             y += acc.astype(self.dtype) * (grid.scale * scale)
         return y
 
     def accumulate(self, q: np.ndarray, grid: Grid) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Each block's integer sums `acc (batch, out)` and weight scales (1, out or 1)."""
-        x_zero = np.broadcast_to(grid.zeros[:, 0], q.shape[:1])
-        for block, start in enumerate(self._block_starts):
-            x = q if len(self._block_starts) == 1 else q[:, start : start + self._block_starts.step]
-            yield self._code_blocks[block].product(x, x_zero), self.grid.scale[:, block][None, :]
-
-    @property
-    def packed(self) -> Packed | KeptCodes | None:
-        """All codes as the 8-bit kernels read them; None where they are wide, in groups, or sums leave int32."""
-        if not self.integer or len(self._block_starts) > 1:
-            return None
-        return self._code_blocks[0].packed or self._code_blocks[0].kept
+        """Each block's integer sums `acc (batch, out)` and weight scales (1, out or 1), of `whole`."""
+        assert self.whole is not None
+        sums = self.whole.products(q, np.broadcast_to(grid.zeros[:, 0], q.shape[:1]))
+        return zip(sums, self.whole.grid.scale.T[:, None])
 
     @cached_property
-    def _code_blocks(self) -> list[CodeBlock]:
-        """The codes cut at the groups' columns, as the integer kernels read them."""
-        return code_blocks(self._plain, self._block_starts, self.grid.zeros)
+    def products(self) -> Products:
+        """The codes as the integer kernels read them, cut where groups end."""
+        return Products(self._plain, self._block_starts, self.grid.zeros)

@@ -179,3 +179,7 @@ class Sparse:
 
     def prepared(self) -> Self:
         return self
+
+    def scaled(self, factors: np.ndarray) -> Self:
+        """The weight whose row n is `factors[n]` times this one's."""
+        return self.with_params((self.values * factors[self.rows],))

@@ -1,6 +1,7 @@
 """Weights of every form: a new form joins the laws by one line in `FORMS`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from nncomp.transforms import (
     Supermask,
     Variational,
 )
+from nncomp.transforms.binary import levels
 from nncomp.weights import Dense, Encoded, Latent, Nested, PackedCodes, Quantized, Shared, Sparse, Weight
 from nncomp.weights.latent import Transform
 
@@ -110,6 +112,15 @@ def float_zero_codes(dtype: type | None = None) -> st.SearchStrategy[Quantized]:
         arithmetic=st.sampled_from([divide_add_round, multiply_add_round]),
     )  # fmt: skip
     return dense_codes(dtype, formats) | dense_codes(dtype, formats, sparse)
+
+
+@st.composite
+def halfway_codes(draw: st.DrawFn, dtype: type | None = None) -> Quantized:
+    """Codes with zero points halfway between two, as of signs: of 1 bit and more, kept here and there."""
+    weight, format = draw(dense(dtype) | sparse(dtype)), levels(draw(st.integers(1, 9)))
+    grid = fit_grid(weight.dense(), format, draw(granularities))
+    halves = np.random.default_rng(draw(seeds)).integers(-3, 2 * format.qmax + 3, grid.scale.shape)
+    return Quantized.encoded(weight, replace(grid, zero_point=halves.astype(grid.scale.dtype) / 2))
 
 
 def has_zero(name: str) -> bool:
@@ -294,7 +305,7 @@ def by_gradient_rule(dtype: type | None = None) -> st.SearchStrategy[Latent]:
     )
 
 
-STORED = [dense, sparse, dense_codes, sparse_codes, float_zero_codes, encoded, shared, shared_pruned]
+STORED = [dense, sparse, dense_codes, sparse_codes, float_zero_codes, halfway_codes, encoded, shared, shared_pruned]
 FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [
     *STORED, fake_quantized, fake_quantized_pruned, rounded, masked, soft_threshold, powerpropagation, supermask,
     n_of_m, hard_concrete, variational, movement, soft_movement, nested,

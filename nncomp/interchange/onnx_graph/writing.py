@@ -102,9 +102,10 @@ class _Graph:
         return self.node(OPERATORS[kind], z, name=name, **attributes)
 
     def _weight(self, layer: Linear, name: str) -> str:
-        weight = layer.stored().weight
-        if not isinstance(weight, Quantized) or not weight.integer:
-            return self.array(weight.dense(), f"{name}.weight")
+        stored = layer.stored().weight
+        weight = stored.whole if isinstance(stored, Quantized) else None
+        if weight is None:
+            return self.array(stored.dense(), f"{name}.weight")
         _check_float32(layer, name)
         grid, codes = weight.grid, dense_codes(weight)
         scale, zero = grid.scale, grid.zeros.astype(codes.dtype)
@@ -150,8 +151,8 @@ class _Graph:
         """`acc (x_scale w_scale) + bias`, acc by MatMulInteger."""
         import onnx
 
-        weight = layer.weight
-        assert isinstance(weight, Quantized)
+        weight = layer.weight.whole if isinstance(layer.weight, Quantized) else None
+        assert weight is not None
         _check_float32(layer, name)
         grid = weight.grid
         if grid.group is not None or grid.format.bits > 8:
