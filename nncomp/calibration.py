@@ -10,10 +10,13 @@ from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range, minmax
 
 
-def calibrate(network: MLP, x: np.ndarray, format: Uniform, ranges: Range = minmax) -> MLP:
+def calibrate(
+    network: MLP, x: np.ndarray, format: Uniform, ranges: Range = minmax, first: Uniform | None = None
+) -> MLP:
     """The network with an input grid per layer, fitted to that layer's inputs for the samples `x (n, features)`.
 
-    Layers are taken in order, each seeing what the already calibrated ones before it put out.
+    Layers are taken in order, each seeing what the already calibrated ones before it put out. `first`: another format
+    for the first layer's inputs, those of the network.
 
     >>> network = calibrate(MLP.init([2, 3, 1]), np.eye(2, dtype=np.float32), Uniform(signed=False, symmetric=False))
     >>> network.layers[0].input
@@ -21,7 +24,8 @@ def calibrate(network: MLP, x: np.ndarray, format: Uniform, ranges: Range = minm
     """
     x = network.check(x)
     layers = []
-    for layer in network.layers:
-        layers.append(replace(layer, input=fit_grid(x, format, PerTensor(), ranges)))
+    for i, layer in enumerate(network.layers):
+        own = format if i or first is None else first
+        layers.append(replace(layer, input=fit_grid(x, own, PerTensor(), ranges)))
         x = layers[-1](x)
     return MLP(tuple(layers))

@@ -49,15 +49,16 @@ class Quantize:
     `weights`, `per`, `weight_ranges`: the weights' format, what shares a scale, and the range it covers; or a format
     that brings its own scales (`mxfp4`, `q4_0`, `nf4`, `float16` ...), whose products are in floats. `inputs`: the
     format of the layers' inputs, with one static grid each that covers `input_ranges` of the first `samples` training
-    samples and that, with `train_inputs`, trains from there by `pact`, `learned_step` or `learned_offset`; or a
-    `Dynamic` quantizer, which needs no samples; or None, for weights only. With `during`, the network is first trained
-    through its quantization (Jacob et al. 2018), or `through` another transform, which brings its own format: `LSQ` and
-    `TQT` train scales, `EWGS`, `DSQ` and `QuantizationNoise` have other gradients, `DoReFa`, `TWN`, `TTQ`, `XNOR` and
-    `BinaryConnect` are for few bits, `BinaryRelax` comes to them by degrees, and `A2Q` is for accumulators of few.
-    Without, weights are rounded to nearest, or by `method`: from the `grid` and what else it asks for by the names of
-    its arguments (`Evidence`) to codes, as `gptq`, `obq`, `k_best` do, layer after layer, each on what those before it,
-    already quantized, hand on. `correct_bias`: biases give the outputs on the samples the mean they would have with
-    weights in floats (`bias_correction`). Batch norms are folded into the weights before.
+    samples and that, with `train_inputs`, trains from there by `pact`, `learned_step` or `learned_offset` (that of the
+    pixels has `first_inputs`, if given); or a `Dynamic` quantizer, which needs no samples; or None, for weights
+    only. With `during`, the network is first trained through its quantization (Jacob et al. 2018), or `through` another
+    transform, which brings its own format: `LSQ` and `TQT` train scales, `EWGS`, `DSQ` and `QuantizationNoise` have
+    other gradients, `DoReFa`, `TWN`, `TTQ`, `XNOR` and `BinaryConnect` are for few bits, `BinaryRelax` comes to them by
+    degrees, and `A2Q` is for accumulators of few. Without, weights are rounded to nearest, or by `method`: from the
+    `grid` and what else it asks for by the names of its arguments (`Evidence`) to codes, as `gptq`, `obq`, `k_best` do,
+    layer after layer, each on what those before it, already quantized, hand on. `correct_bias`: biases give the outputs
+    on the samples the mean they would have with weights in floats (`bias_correction`). Batch norms train along and are
+    folded in the end, into weights or into scales; those of shared or encoded weights stay.
 
     >>> from nncomp.data import load_data
     >>> network = Quantize()(MLP.init([64, 32, 10]), load_data("digits"))
@@ -76,6 +77,7 @@ class Quantize:
     correct_bias: bool = False
     through: Through | None = None
     train_inputs: Callable[[Grid], TrainedInput] | None = None
+    first_inputs: Uniform | None = None
 
     __repr__ = shown
 
@@ -86,6 +88,7 @@ class Quantize:
             "per": Granularity,
             "inputs": Uniform | Dynamic | None,
             "through": Through | None,
+            "first_inputs": Uniform | None,
         }
         for name, kind in expected.items():
             if not isinstance(getattr(self, name), kind):
@@ -99,7 +102,9 @@ class Quantize:
         """Raise where what is told of the weights' grids, their rounding and their training does not go together."""
         if isinstance(self.weights, Format) and (self.per, self.weight_ranges) != (PerRow(), minmax):
             raise ValueError(f"{self.weights} brings its own scales: per and weight_ranges are not for it")
-        if isinstance(self.inputs, Uniform) and not self.inputs.integer_zero:
+        if self.first_inputs is not None and not isinstance(self.inputs, Uniform):
+            raise ValueError(f"first_inputs are for static grids, not {self.inputs}")
+        if any(isinstance(f, Uniform) and not f.integer_zero for f in (self.inputs, self.first_inputs)):
             raise ValueError("an input's zero point is a code: integer_zero=True")
         if not callable(self.weight_ranges) or not callable(self.input_ranges):
             raise ValueError(f"ranges are functions, not {self.weight_ranges!r} and {self.input_ranges!r}")
@@ -125,7 +130,7 @@ class Quantize:
                 start = start.with_layers(self._with_trained_input)
             own = [Timed()] if isinstance(self.through, BinaryRelax) else []
             return self.during(start, data, (*own, *hooks)).with_layers(_stored)
-        network = network.with_layers(_folded)
+        network = network.with_layers(lambda layer: _in_floats(layer).folded())
         if self.method is None and not self.correct_bias:
             return self._with_inputs(network.with_layers(lambda layer: _stored(self._latent(layer))), data)
         samples = data.train.first(self.samples)
@@ -143,7 +148,7 @@ class Quantize:
 
     def _latent(self, layer: Linear) -> Linear:
         """The layer's float weight, seen through its quantization; its pattern, if it has one, kept."""
-        layer = _folded(layer)
+        layer = _in_floats(layer)
         weight = layer.weight.prepared()
         mask = weight.mask if isinstance(weight, Sparse) else None
         transform: Transform
@@ -170,17 +175,18 @@ class Quantize:
 
     def _with_inputs(self, network: MLP, data: Data) -> MLP:
         if isinstance(self.inputs, Uniform):
-            return calibrate(network, data.train.x[: self.samples], self.inputs, self.input_ranges)
+            x = data.train.x[: self.samples]
+            return calibrate(network, x, self.inputs, self.input_ranges, self.first_inputs)
         dynamic = self.inputs
         return network.with_layers(lambda layer: replace(layer, input=dynamic))
 
 
-def _folded(layer: Linear) -> Linear:
-    """A layer as it is quantized: values that weights share in floats, its norm folded, its inputs in floats."""
+def _in_floats(layer: Linear) -> Linear:
+    """A layer as it comes to be quantized: values that weights share in floats, and inputs."""
     layer = layer.stored()
     if isinstance(layer.weight, Shared):
         layer = replace(layer, weight=layer.weight.decoded())
-    return replace(layer.folded(), input=None)
+    return replace(layer, input=None)
 
 
 def _stored(layer: Linear) -> Linear:
@@ -188,4 +194,5 @@ def _stored(layer: Linear) -> Linear:
     weight = layer.weight
     if isinstance(weight, Latent) and isinstance(weight.transform, BinaryRelax):
         layer = replace(layer, weight=weight.with_params((np.ones_like(weight.p[0]), weight.w)))
-    return layer.stored()
+    layer = layer.stored()
+    return layer.folded() if isinstance(layer.weight, Quantized) else layer
