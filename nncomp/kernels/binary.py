@@ -3,6 +3,8 @@
 x >= 0, and else -1. Of K products those are -1 whose signs differ, so that with a bit for each sign
 
     C = K - 2 popcount(a XOR b).
+
+Less a threshold for each output, C has the signs that a next layer of signs multiplies.
 """
 
 from typing import NamedTuple
@@ -21,6 +23,7 @@ from nncomp.kernels.simd import (
     height,
     keep,
     pointer,
+    row,
     sign_bits,
     store,
     with_rows,
@@ -66,41 +69,44 @@ def binary_unpack(w: Signs) -> np.ndarray:
     return bits[: w.outputs, : w.inputs].astype(np.int8) * np.int8(2) - np.int8(1)
 
 
-def binary_matmul_reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The product of signs in int64."""
-    return np.where(a >= 0, 1, -1) @ np.where(b >= 0, 1, -1).T
+def binary_matmul_reference(a: np.ndarray, b: np.ndarray, least: np.ndarray | int = 0) -> np.ndarray:
+    """The product of signs in int64, less `least (N)`."""
+    return np.where(a >= 0, 1, -1) @ np.where(b >= 0, 1, -1).T - least
 
 
-def binary_matmul(a: np.ndarray, w: Signs) -> np.ndarray:
-    """As `binary_matmul_reference`, in int32, for floats `a (M, K)` and packed signs.
+def binary_matmul(a: np.ndarray, w: Signs, least: np.ndarray | None = None) -> np.ndarray:
+    """As `binary_matmul_reference`, in int32, for floats or int32 `a (M, K)`, packed signs and thresholds in int32.
 
     >>> binary_matmul(np.array([[3.0, 4.0, -1.0]]), binary_pack(np.array([[0.5, -1.0, 0.0]])))
     array([[-1]], dtype=int32)
     """
     a, out = np.ascontiguousarray(a), aligned_empty((len(a), w.outputs), np.int32)
-    split(lambda m, end: _binary_matmul(a[m:end], w.words, out[m:end]), len(a), a.size * w.outputs // 8, ROWS)
+    ends = np.full(-(-w.outputs // LANES) * LANES, w.inputs, np.int32)
+    if least is not None:
+        ends[: w.outputs] -= least
+    split(lambda m, end: _binary_matmul(a[m:end], w.words, ends, out[m:end]), len(a), a.size * w.outputs // 8, ROWS)
     return out
 
 
-def _binary_matmul_scalar_py(a, words, out):  # type: ignore[no-untyped-def]
+def _binary_matmul_scalar_py(a, words, ends, out):  # type: ignore[no-untyped-def]
     rows, inner = a.shape
     depth = (inner + 31) // 32
     for m in range(rows):
         for n in range(out.shape[1]):
-            same = 0
+            apart = 0
             for k in range(inner):
-                same += (a[m, k] >= 0) == ((words[n * depth + k // 32] >> np.uint32(k % 32)) & np.uint32(1) == 1)
-            out[m, n] = 2 * same - inner
+                apart += (a[m, k] >= 0) != ((words[n * depth + k // 32] >> np.uint32(k % 32)) & np.uint32(1) == 1)
+            out[m, n] = ends[n] - 2 * apart
 
 
-def _binary_matmul_py(a, words, out):  # type: ignore[no-untyped-def]
+def _binary_matmul_py(a, words, ends, out):  # type: ignore[no-untyped-def]
     rows, inner = a.shape
     depth = (inner + 31) // 32
     signs = aligned(rows * depth, words)
     for m in range(rows):
         for k in range(depth):
             signs[m * depth + k] = sign_bits(a, m * inner + 32 * k, inner - 32 * k)
-    work = pointer(signs), pointer(words), depth, inner, pointer(out), out.shape[1]
+    work = pointer(signs), pointer(words), depth, pointer(ends), pointer(out), out.shape[1]
     n, padded = 0, words.size // depth if depth else (out.shape[1] + LANES - 1) // LANES * LANES
     while n < padded:
         whole = padded - n >= VECTORS * LANES
@@ -125,11 +131,11 @@ def _panel_py(tile, rows, n, work):  # type: ignore[no-untyped-def]
 
 
 def _tile_py(acc, m, n, work):  # type: ignore[no-untyped-def]
-    signs, words, depth, inner, out, outputs = work
+    signs, words, depth, ends, out, outputs = work
     for k in range(depth):
         a, b = column(acc, signs, m * depth + k, depth), across(acc, words, n * depth + k * LANES, LANES * depth)
         acc = add(acc, differing_bits(a, b))
-    acc = fma(acc, full(acc, -2), full(acc, inner))
+    acc = fma(acc, full(acc, -2), row(acc, ends, n))
     store(acc, out, m * outputs + n, outputs, height(acc), outputs - n)
 
 

@@ -76,7 +76,11 @@ def _write(acc, m, n, rows, out, outputs, scales):  # type: ignore[no-untyped-de
     """Write a tile of C, or what it stands for, to rows from m and columns from n on."""
 
 
-# The three are chosen by types, when a kernel is compiled.
+def _outputs(acc, m, n, scales):  # type: ignore[no-untyped-def]
+    """What a tile of C stands for in floats: a bias of integers is part of the sums, one of floats is added after."""
+
+
+# The four are chosen by types, when a kernel is compiled.
 
 
 @overload(writes_sums, inline="always")
@@ -115,7 +119,12 @@ def _write_codes(acc, m, n, rows, out, outputs, scales):  # type: ignore[no-unty
     store(q, out, m * outputs + n, outputs, rows, outputs - n)
 
 
-def _outputs_py(acc, m, n, scales):  # type: ignore[no-untyped-def]
+@overload(_outputs, inline="always")
+def _choose_outputs(acc, m, n, scales):  # type: ignore[no-untyped-def]
+    return _outputs_of_integers if scales.types[3].dtype == types.int32 else _outputs_of_floats
+
+
+def _outputs_of_floats(acc, m, n, scales):  # type: ignore[no-untyped-def]
     """`max(acc (a_scale b_scale) + bias, floor)`, NaN kept."""
     a_scale, each, b_scale, bias, rest = scales
     z = as_float(acc, bias)
@@ -123,7 +132,14 @@ def _outputs_py(acc, m, n, scales):  # type: ignore[no-untyped-def]
     return higher(full(z, rest[0]), add(z, row(z, bias, n)))
 
 
+def _outputs_of_integers(acc, m, n, scales):  # type: ignore[no-untyped-def]
+    """`max((acc + bias) (a_scale b_scale), floor)`."""
+    a_scale, each, b_scale, bias, rest = scales
+    z = as_float(add(acc, row(acc, bias, n)), b_scale)
+    z = multiply(z, multiply(column(z, a_scale, m * each, each), row(z, b_scale, n)))
+    return higher(full(z, rest[0]), z)
+
+
 shares = inlined(_shares_py)
 ends_of = inlined(_ends_py)
 finish = inlined(_finish_py)
-_outputs = inlined(_outputs_py)

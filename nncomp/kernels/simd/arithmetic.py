@@ -118,9 +118,11 @@ def any_above(_: Any, a: Tile, b: Tile) -> Any:
 
 @intrinsic
 def sign_bits(_: Any, x: Any, i: Any, count: Any) -> Any:
-    """A bit for each of 32 floats from `x[i]` on, the first `count` of them: 1 where it is >= 0, the lowest first."""
-    register = ir.VectorType(ir.FloatType() if x.dtype.bitwidth == 32 else ir.DoubleType(), 32)
-    name = f"llvm.masked.load.v32f{x.dtype.bitwidth}.p0"
+    """A bit for each of 32 numbers from `x[i]` on, the first `count` of them: 1 where it is >= 0, the lowest first."""
+    whole, bits = isinstance(x.dtype, types.Integer), x.dtype.bitwidth
+    of_floats = ir.FloatType() if bits == 32 else ir.DoubleType()
+    register = ir.VectorType(ir.IntType(bits) if whole else of_floats, 32)
+    name = f"llvm.masked.load.v32{'i' if whole else 'f'}{bits}.p0"
 
     def emit(*call: Any) -> Any:
         e = Emit(*call)
@@ -128,6 +130,7 @@ def sign_bits(_: Any, x: Any, i: Any, count: Any) -> Any:
         inside = b.icmp_signed("<", ir.Constant(lanes, list(range(32))), e.splat(b.trunc(e.values[2], WORD), lanes))
         nothing = ir.Constant(register, None)
         found = e.call(name, register, e.pointer(0, e.values[1], register), WORD(1), inside, nothing)
-        return b.bitcast(b.and_(b.fcmp_ordered(">=", found, nothing), inside), WORD)
+        compare = b.icmp_signed if whole else b.fcmp_ordered
+        return b.bitcast(b.and_(compare(">=", found, nothing), inside), WORD)
 
     return types.uint32(x, types.intp, types.intp), emit
