@@ -57,14 +57,13 @@ class Quantized:
         codes = grid.encode(weight.dense())
         return cls.of(Sparse.from_dense(codes, weight.mask) if isinstance(weight, Sparse) else codes, grid)
 
-    @cached_property
+    @property
     def whole(self) -> "Quantized | None":
-        """The same weight with zero points that are codes, so that its products with integers are sums of integers:
+        """The same weight with zero points that are codes, for sums of integers: itself, or `doubled`, or None."""
+        return self if self.grid.format.integer_zero else self._doubled
 
-        itself, or `doubled`; None where there is none.
-        """
-        if self.grid.format.integer_zero:
-            return self
+    @cached_property
+    def _doubled(self) -> "Quantized | None":
         found = doubled(self._plain, self._steps, self.grid)
         return None if found is None else Quantized.of(*found)
 
@@ -110,7 +109,7 @@ class Quantized:
         other = copy(self)  # with the powers of two, which stay while the mantissas move, and with unpacked codes
         other.__dict__.update(grid=replace(self.grid, scale=mantissa.scale), _mantissa=mantissa)
         other.__dict__["_unpacked"] = self._plain
-        other.__dict__.pop("whole", None)
+        other.__dict__.pop("_doubled", None)
         return other
 
     @cached_property
