@@ -48,6 +48,7 @@ from .hooks import RigL as RigL
 from .hooks import Surgery as Surgery
 from .hooks import Timed as Timed
 from .hooks import TopKAST as TopKAST
+from .integers import IntegerMLP as IntegerMLP
 from .interchange import from_layers as from_layers
 from .interchange import from_onnx as from_onnx
 from .interchange import from_sklearn as from_sklearn

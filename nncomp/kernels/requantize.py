@@ -8,6 +8,7 @@ with acc the exact product of codes (`int8.py`), a bias of int32, and m one numb
 import numpy as np
 
 from nncomp.kernels.int8 import ALONE, int8_kernel, int8_matmul, int8_matmul_reference, int8_move, split_product
+from nncomp.kernels.jit import compiled
 from nncomp.kernels.memory import aligned_empty
 from nncomp.kernels.pack import NO_ZEROS, Packed
 from nncomp.kernels.simd.path import PATH
@@ -48,8 +49,7 @@ def requantized(a: np.ndarray, a_zero: int, layer: Requantized) -> np.ndarray:
     zeros = np.full(rows, a_zero, np.int32) if a_zero else NO_ZEROS
     if PATH == "scalar":
         acc = int8_matmul(a, layer.weight, zeros) + layer.bias[:outputs]
-        q = np.rint(acc.astype(np.float32) * layer.m[:outputs]) + np.float32(layer.zero)
-        return np.clip(q, layer.low, layer.high).astype(layer.dtype)
+        return sums_to_codes(acc, layer.m[:outputs], layer.zero, layer.low, layer.high, layer.dtype)
     out = aligned_empty((rows, outputs), layer.dtype)
     if out.size == 0:
         return out
@@ -64,4 +64,24 @@ def requantized(a: np.ndarray, a_zero: int, layer: Requantized) -> np.ndarray:
     return out
 
 
+def sums_to_codes(acc: np.ndarray, m: np.ndarray, zero: int, low: int, high: int, dtype: np.dtype) -> np.ndarray:
+    """`clip(rint(f32(acc) m) + zero, low, high)` of int32 `acc (M, N)`, m (N, or 1 for all).
+
+    >>> sums_to_codes(np.array([[18, 55]], np.int32), np.ones(1, np.float32) / 4, 1, 0, 15, np.dtype(np.uint8))
+    array([[ 5, 15]], dtype=uint8)
+    """
+    out = aligned_empty(acc.shape, dtype)
+    ends = (np.float32(end) for end in (zero, low, high))
+    _sums_to_codes(acc, np.broadcast_to(m, acc.shape[1]).copy(), *ends, out)
+    return out
+
+
+def _sums_to_codes_py(acc, m, zero, low, high, out):  # type: ignore[no-untyped-def]
+    for i in range(acc.shape[0]):
+        for n in range(acc.shape[1]):
+            q = np.float32(np.rint(np.float32(np.float32(acc[i, n]) * m[n])) + zero)
+            out[i, n] = max(min(q, high), low)
+
+
+_sums_to_codes = compiled(_sums_to_codes_py)
 ONE = np.ones(1, np.float32)

@@ -64,15 +64,15 @@ class Quantized:
 
     @cached_property
     def _doubled(self) -> "Quantized | None":
-        found = doubled(self._plain, self._steps, self.grid)
+        found = doubled(self.plain, self._steps, self.grid)
         return None if found is None else Quantized.of(*found)
 
     def scaled(self, factors: np.ndarray) -> "Quantized":
         """The weight whose row n is `factors[n]` times this one's, in as many codes; see `recoded.scaled`."""
-        return Quantized.of(*scaled(self._plain, self.grid, factors))
+        return Quantized.of(*scaled(self.plain, self.grid, factors))
 
     @property
-    def _plain(self) -> np.ndarray | Sparse:
+    def plain(self) -> np.ndarray | Sparse:
         """The codes, unpacked: anew each time, unless the weight trains."""
         if isinstance(self.codes, PackedCodes):
             return self.__dict__.get("_unpacked", self.codes.codes)
@@ -81,7 +81,7 @@ class Quantized:
     @property
     def _kept(self) -> np.ndarray:
         """Those that are there, in their dtype."""
-        codes = self._plain
+        codes = self.plain
         return codes.values if isinstance(codes, Sparse) else codes
 
     @property
@@ -108,7 +108,7 @@ class Quantized:
         mantissa = self._mantissa._replace(p=params[0])
         other = copy(self)  # with the powers of two, which stay while the mantissas move, and with unpacked codes
         other.__dict__.update(grid=replace(self.grid, scale=mantissa.scale), _mantissa=mantissa)
-        other.__dict__["_unpacked"] = self._plain
+        other.__dict__["_unpacked"] = self.plain
         other.__dict__.pop("_doubled", None)
         return other
 
@@ -164,7 +164,7 @@ class Quantized:
         return range(0, self.shape[1], self.grid.group or self.shape[1])
 
     def masked(self, mask: np.ndarray) -> Self:
-        codes = self._plain
+        codes = self.plain
         return replace(self, codes=codes.masked(mask) if isinstance(codes, Sparse) else Sparse.from_dense(codes, mask))
 
     def apply_codes(self, q: np.ndarray, grid: Grid) -> np.ndarray:
@@ -196,4 +196,4 @@ class Quantized:
     @cached_property
     def products(self) -> Products:
         """The codes as the integer kernels read them, cut where groups end."""
-        return Products(self._plain, self._block_starts, self.grid.zeros)
+        return Products(self.plain, self._block_starts, self.grid.zeros)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nncomp.activations import ReLU
 from nncomp.formats import Grid, PerTensor, Uniform
 from nncomp.interchange.onnx_graph.floats import silu
 from nncomp.interchange.onnx_graph.flow import Codes, Flow, Product, Scale, constant, layer, layer_input
@@ -45,6 +46,8 @@ def dequantize(x: Any, scale: Any, zero: Any = None, axis: int = 1, block_size: 
         _check_same(x, scale, zero)
         return replace(x, codes=False)
     codes, s = constant(x), constant(scale)
+    if codes.dtype == np.int32:  # a bias
+        return (codes - (0 if zero is None else constant(zero))).astype(s.dtype) * s
     rows = s.size == 1 or (s.ndim == 1 and axis == 0)
     laid = [None if v is None else v.reshape(-1, 1) if rows else np.atleast_2d(v) for v in (s, zero)]
     grid = _grid(laid[0], laid[1], codes, None if rows else block_size or 1)
@@ -125,3 +128,25 @@ def qlinear_matmul(
     s, z = (constant(v).reshape(-1, 1) for v in (b_scale, b_zero))
     y = layer(replace(x, codes=False), Codes(codes, _grid(s, z, codes)), None)
     return replace(y, input=_one(y_scale, y_zero), codes=True)
+
+
+def qgemm(
+    x: Any, x_scale: Any, x_zero: Any, b: Any, b_scale: Any, b_zero: Any, c: Any, y_scale: Any, y_zero: Any,
+    transB: int = 0, alpha: float = 1.0, transA: int = 0,
+) -> Flow:  # fmt: skip
+    """QGemm: the product with a bias of integers, on the grid that the next layer sees."""
+    if (alpha, transA) != (1.0, 0):
+        raise ValueError(f"alpha is 1 and transA 0, not {alpha} and {transA}")
+    weight = constant(b).T if transB else constant(b)
+    y = qlinear_matmul(x, x_scale, x_zero, weight, b_scale, b_zero, y_scale, y_zero)
+    if c is None:
+        return y
+    bias = constant(c) * constant(x_scale).reshape(-1) * constant(b_scale).reshape(-1)
+    return y.last(bias=np.broadcast_to(bias, y.layers[-1].bias.shape).astype(np.float32))
+
+
+def clip(x: Any, low: Any, high: Any = None) -> Flow:
+    """Codes from that of 0 on: what a ReLU before would have left."""
+    if not isinstance(x, Flow) or not x.codes or high is not None or constant(low).item() != x.input.zeros.item():
+        raise ValueError("codes are limited from their zero point on, or not at all")
+    return x.last(activation=ReLU())

@@ -75,6 +75,8 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Cast": integers.cast,
     "Mul": integers.multiply,
     "QLinearMatMul": integers.qlinear_matmul,
+    "QGemm": integers.qgemm,
+    "Clip": integers.clip,
     "Constant": lambda value: array_of(value),
     "Identity": lambda x: x,
     "Flatten": lambda x, axis=1: x,

@@ -16,9 +16,10 @@ def from_onnx(model: "onnx.ModelProto | bytes | str | PathLike[str]") -> MLP:
     """The network that a graph computes, from its one input (batch, in) to its one output; needs the `onnx` extra.
 
     Known are Gemm, MatMul, Add, BatchNormalization, the activations, QuantizeLinear and DequantizeLinear of inputs and
-    of weights (by tensor, row or block), DynamicQuantizeLinear, MatMulInteger with its Cast and Mul, QLinearMatMul,
-    Identity, Flatten, Dropout (which does nothing at inference). What `to_onnx` writes comes back as the same function:
-    sparse and shared weights dense, codes in the 4, 8 or 16 bits they were written in. A ValueError names the node that
+    of weights (by tensor, row or block) and biases, DynamicQuantizeLinear, MatMulInteger with its Cast and Mul,
+    QLinearMatMul, QGemm, Clip of codes, Identity, Flatten, Dropout (which does nothing at inference). What `to_onnx`
+    writes of an `MLP` comes back as the same function: sparse and shared weights dense, codes in the 4, 8 or 16 bits
+    they were written in. A grid that the outputs are laid on at the end is left out. A ValueError names the node that
     is none of these, or not where it could be; data outside the file is not read.
 
     >>> from nncomp.interchange import to_onnx

@@ -6,10 +6,13 @@ import numpy as np
 
 from nncomp.activations import GELU, Activation, GELUTanh, LeakyReLU
 from nncomp.formats import Grid, PerTensor, Uniform
+from nncomp.integers import IntegerMLP
+from nncomp.interchange.onnx_graph.integer_writing import add_integers
+from nncomp.interchange.onnx_graph.nodes import Nodes, check_byte, dense_codes
 from nncomp.layer import Linear
 from nncomp.network import MLP
 from nncomp.quantize import Dynamic, minmax
-from nncomp.weights import PackedCodes, Quantized, Sparse
+from nncomp.weights import Quantized
 
 if TYPE_CHECKING:
     import onnx
@@ -22,15 +25,16 @@ OPERATORS = {
 }  # fmt: skip
 
 
-def to_onnx(network: MLP, integers: bool = False) -> "onnx.ModelProto":
+def to_onnx(network: MLP | IntegerMLP, integers: bool = False) -> "onnx.ModelProto":
     """A graph from `x (batch, in)` to `y (batch, out)` of standard operators (opset 21); needs the `onnx` extra.
 
     Float layers are Gemm; sparse, shared and encoded weights are written dense. Weights that are codes become
     DequantizeLinear of int4, int8 or int16, by row, column or block, and static input grids QuantizeLinear and
     DequantizeLinear (QDQ), which runtimes turn into integer products as they can. `integers`: layers that multiply
     integers here become MatMulInteger, whose sums are scaled as nncomp scales them, so that a runtime gives the same
-    numbers. A `Dynamic` input is DynamicQuantizeLinear, so it is one grid for the batch, unsigned and asymmetric, of 8
-    bits. A ValueError for what has no operator.
+    numbers. An `IntegerMLP` is QDQ, with biases in int32 and the outputs' grid; with `integers`, QGemm, an operator of
+    ONNX Runtime's own. A `Dynamic` input is DynamicQuantizeLinear, so it is one grid for the batch, unsigned and
+    asymmetric, of 8 bits. A ValueError for what has no operator.
 
     >>> [node.op_type for node in to_onnx(MLP.init([3, 2])).graph.node]
     ['Gemm']
@@ -38,43 +42,30 @@ def to_onnx(network: MLP, integers: bool = False) -> "onnx.ModelProto":
     import onnx
 
     graph, name = _Graph(), "x"
-    for i, layer in enumerate(network.layers):
-        name = graph.layer(layer, name, f"layer{i}", integers)
+    if isinstance(network, IntegerMLP):
+        add_integers(graph, network, name, integers)
+    else:
+        for i, layer in enumerate(network.layers):
+            name = graph.layer(layer, name, f"layer{i}", integers)
     graph.nodes[-1].output[0] = "y"
-    element = onnx.helper.np_dtype_to_tensor_dtype(network.dtype)
+    first, last = network.layers[0].weight, network.layers[-1].weight
+    element = onnx.helper.np_dtype_to_tensor_dtype(first.dtype)
     ends = [
         onnx.helper.make_tensor_value_info(end, element, ["batch", size])
-        for end, size in (("x", network.sizes[0]), ("y", network.sizes[-1]))
+        for end, size in (("x", first.shape[1]), ("y", last.shape[0]))
     ]
     made = onnx.helper.make_graph(graph.nodes, "nncomp", ends[:1], ends[1:], graph.initializers)
-    model = onnx.helper.make_model(made, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="nncomp")
+    domains = [onnx.helper.make_opsetid("", OPSET)]
+    if any(node.domain for node in graph.nodes):
+        domains.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    model = onnx.helper.make_model(made, opset_imports=domains, producer_name="nncomp")
     model.ir_version = 10
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-class _Graph:
-    """Nodes and initializers as they are added; each method returns the name of what it adds."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.initializers: list[Any] = []
-
-    def node(self, operator: str, *inputs: str, name: str, **attributes: Any) -> str:
-        import onnx
-
-        self.nodes.append(onnx.helper.make_node(operator, inputs, [name], name, **attributes))
-        return name
-
-    def array(self, a: np.ndarray, name: str, bits: int | None = None) -> str:
-        import onnx
-
-        if bits is not None and bits <= 4:
-            import ml_dtypes
-
-            a = a.astype(ml_dtypes.int4 if a.dtype.kind == "i" else ml_dtypes.uint4)
-        self.initializers.append(onnx.numpy_helper.from_array(np.asarray(a, order="C"), name))
-        return name
+class _Graph(Nodes):
+    """Layers as nodes; each method returns the name of what it adds."""
 
     def layer(self, layer: Linear, x: str, name: str, integers: bool) -> str:
         if integers and layer.integer:
@@ -129,7 +120,7 @@ class _Graph:
         if not isinstance(input, Grid):
             q, scale, zero = self._dynamic(input, x, name)
             return self.node("DequantizeLinear", q, scale, zero, name=f"{name}.input")
-        _check_byte(input.format, name)
+        check_byte(input.format, name)
         scale, zero = self._one_scale(input, name)
         q = self.node("QuantizeLinear", x, scale, zero, name=f"{name}.quantized")
         return self.node("DequantizeLinear", q, scale, zero, name=f"{name}.input")
@@ -158,7 +149,7 @@ class _Graph:
         if grid.group is not None or grid.format.bits > 8:
             raise ValueError(f"{name}: MatMulInteger takes 8 bits and a scale a row, not {grid}; integers=False")
         if isinstance(layer.input, Grid):
-            _check_byte(layer.input.format, name)
+            check_byte(layer.input.format, name)
             x_scale, zero = self._one_scale(layer.input, name)
             q = self.node("QuantizeLinear", x, x_scale, zero, name=f"{name}.quantized")
         else:
@@ -171,26 +162,6 @@ class _Graph:
         sums = self.node("Cast", acc, name=f"{name}.floats", to=onnx.TensorProto.FLOAT)
         scaled = self.node("Mul", sums, scales, name=f"{name}.product")
         return self.node("Add", scaled, self.array(layer.bias, f"{name}.bias"), name=name)
-
-
-def dense_codes(weight: Quantized) -> np.ndarray:
-    """All codes (out, in), that of 0 where none is kept.
-
-    >>> dense_codes(Quantized(np.array([[3]], np.int8), Grid(Uniform(), np.ones((1, 1)))))
-    array([[3]], dtype=int8)
-    """
-    codes = weight.codes
-    if isinstance(codes, PackedCodes):
-        return codes.codes
-    if isinstance(codes, Sparse):
-        zeros = np.broadcast_to(weight.grid.spread(weight.grid.zeros, weight.shape[1]), weight.shape)
-        return np.where(codes.mask, codes.dense(), zeros).astype(codes.dtype)
-    return codes
-
-
-def _check_byte(format: Uniform, name: str) -> None:
-    if format.bits != 8 or format.narrow:
-        raise ValueError(f"{name}: QuantizeLinear gives whole bytes, and inputs here are {format}")
 
 
 def _check_float32(layer: Linear, name: str) -> None:

@@ -1,0 +1,4 @@
+"""Networks in integers alone."""
+
+from nncomp.integers.layer import IntegerLayer as IntegerLayer
+from nncomp.integers.network import IntegerMLP as IntegerMLP
