@@ -34,7 +34,7 @@ def integer_pass(weight: Quantized, bias: np.ndarray, activation: Activation, in
 
     There is one for float32, 8-bit codes that have one scale a row or for all, and ReLU or nothing.
     """
-    whole, floor, codes = weight.whole, FLOORS.get(type(activation)), _codes(input)
+    whole, floor, codes = weight.whole, FLOORS.get(type(activation)), input_codes(input)
     packed = whole.products.packed if whole is not None else None
     if whole is None or packed is None or floor is None or codes is None or weight.dtype != np.float32:
         return None
@@ -44,7 +44,7 @@ def integer_pass(weight: Quantized, bias: np.ndarray, activation: Activation, in
     return Pass(Layer(packed, scale, bias, codes, floor))
 
 
-def _codes(input: Any) -> Codes | None:
+def input_codes(input: Any) -> Codes | None:
     """The input's codes as the kernel makes them: of 8 bits at most, to the nearest even, over the whole range."""
     if not isinstance(input, Grid | Dynamic):
         return None

@@ -121,6 +121,21 @@ def test_a_network_of_signs_runs_on_thresholds() -> None:
     np.testing.assert_array_equal(integers.codes(q), integers.defined(q))
 
 
+def test_a_bit_that_no_sum_sets_stays_0() -> None:
+    one, zero, none = np.ones((1, 1), np.float32), np.zeros((1, 1), np.uint8), np.zeros(1, np.int32)
+    codes = Quantized.encoded(Dense(one), Grid(Uniform(2), one))
+    fine, coarse = (Grid(Uniform(1, signed=False, symmetric=False), s * one, zero) for s in (1, np.float32(2.5)))
+    first, second = IntegerLayer(codes, none, fine, coarse), IntegerLayer(codes, none, coarse, coarse)
+    assert IntegerMLP((first, second)).codes(np.array([[1]], np.uint8)) == [[0]]  # the largest sum, 1 / 2.5, is 0
+
+
+def test_a_bias_is_in_the_nearest_whole_units() -> None:
+    unit, one = np.float32([[0.5]]), np.ones((1, 1), np.float32)
+    codes = Quantized.encoded(Dense(one), Grid(Uniform(), one))
+    layer = Linear(codes, np.float32([0.9]), input=Grid(FROM_ZERO, unit))
+    assert IntegerLayer.of(layer, Grid(FROM_ZERO, unit)).bias == [2]
+
+
 def test_what_is_not_in_integers_is_told() -> None:
     rng = np.random.default_rng(0)
     W, x = rng.standard_normal((3, 4)).astype(np.float32), rng.standard_normal((5, 4)).astype(np.float32)

@@ -8,12 +8,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from nncomp.integer import input_codes
 from nncomp.integers.layer import IntegerLayer
 from nncomp.kernels.binary import Signs, binary_matmul, binary_pack
+from nncomp.kernels.byte_chain import ByteChain, byte_chain
+from nncomp.kernels.encode import encode
 from nncomp.kernels.pack import Packed
 from nncomp.kernels.requantize import Requantized, requantized, sums_to_codes
 
 Flow = Callable[[np.ndarray], np.ndarray]
+Ends = Callable[[np.ndarray], np.ndarray | None]
 
 
 def chain(layers: Sequence[IntegerLayer]) -> Flow:
@@ -33,6 +37,24 @@ def chain(layers: Sequence[IntegerLayer]) -> Flow:
         return q
 
     return run
+
+
+def from_floats(layers: Sequence[IntegerLayer], flow: Flow) -> Ends:
+    """From floats to floats, None where they have no codes: by one kernel where all layers are of dense bytes."""
+    inputs, output = input_codes(layers[0].input), layers[-1].output
+    if inputs is None:
+        return lambda x: None
+    kernels = [byte_kernel(layer) for layer in layers]
+    dense = [kernel for kernel in kernels if kernel is not None and kernel.dtype == inputs.dtype]
+    if len(dense) == len(layers) and not any(of_signs(layer) for layer in layers):
+        whole = ByteChain(inputs, dense, output.scale[0, 0], int(output.zeros[0, 0]))
+        return lambda x: byte_chain(x, whole)
+
+    def ends(x: np.ndarray) -> np.ndarray | None:
+        encoded = encode(x, inputs)
+        return None if encoded is None else output.decode(flow(encoded[0]))
+
+    return ends
 
 
 def of_signs(layer: IntegerLayer) -> bool:
@@ -62,15 +84,26 @@ def least_sums(layer: IntegerLayer) -> np.ndarray:
     return high[0]
 
 
+def code_ends(layer: IntegerLayer) -> tuple[int, int, int, np.dtype]:
+    """The zero point of its outputs' codes, their ends and their dtype."""
+    return int(layer.output.zeros[0, 0]), layer.low, layer.output.format.qmax, layer.output.format.dtype
+
+
+def byte_kernel(layer: IntegerLayer) -> Requantized | None:
+    """What the kernel of codes to codes takes of a layer with dense weights."""
+    packed = layer.weight.products.packed
+    if not isinstance(packed, Packed):
+        return None
+    return Requantized(packed, layer.bias, multiplier(layer), *code_ends(layer))
+
+
 def bytes_to_codes(layer: IntegerLayer) -> Flow:
     """By the kernel of codes to codes; sums of sparse or of wider codes, and then that of sums to codes."""
-    zero, low, high = int(layer.output.zeros[0, 0]), layer.low, layer.output.format.qmax
-    m, dtype = multiplier(layer), layer.output.format.dtype
-    packed = layer.weight.products.packed
-    if isinstance(packed, Packed):
-        kernel = Requantized(packed, layer.bias, m, zero, low, high, dtype)
+    kernel = byte_kernel(layer)
+    if kernel is not None:
         return lambda q: requantized(q, int(layer.input.zeros[0, 0]), kernel)
-    return lambda q: sums_to_codes(layer.sums(q), m, zero, low, high, dtype)
+    m, ends = multiplier(layer), code_ends(layer)
+    return lambda q: sums_to_codes(layer.sums(q), m, *ends)
 
 
 def bytes_to_margins(layer: IntegerLayer) -> Flow:
@@ -91,8 +124,7 @@ def bits(layer: IntegerLayer) -> tuple[Signs, np.ndarray]:
 def bits_to_codes(layer: IntegerLayer) -> Flow:
     signs, more = bits(layer)
     less, half = (-more).astype(np.int32), multiplier(layer) / 2  # twice the sum times half of m: the same float
-    ends = int(layer.output.zeros[0, 0]), layer.low, layer.output.format.qmax, layer.output.format.dtype
-    return lambda margins: sums_to_codes(binary_matmul(margins, signs, less), half, *ends)
+    return lambda margins: sums_to_codes(binary_matmul(margins, signs, less), half, *code_ends(layer))
 
 
 def bits_to_margins(layer: IntegerLayer) -> Flow:

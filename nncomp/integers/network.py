@@ -9,7 +9,7 @@ import numpy as np
 
 from nncomp.formats import Grid, PerTensor, Uniform
 from nncomp.formats.requantize import round_then_zero
-from nncomp.integers.chain import Flow, chain
+from nncomp.integers.chain import Ends, Flow, chain, from_floats
 from nncomp.integers.layer import IntegerLayer, Requantize
 from nncomp.network import MLP
 from nncomp.quantize.nearest import fit_grid
@@ -79,4 +79,12 @@ class IntegerMLP:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """The outputs as floats, of floats `x (batch, in)`: rounded to codes at either end."""
-        return self.layers[-1].output.decode(self.codes(self.layers[0].input.encode(x)))
+        first, last, y = self.layers[0], self.layers[-1], None
+        if self._ends is not None and x.dtype == np.float32 and x.shape[1:] == first.weight.shape[1:]:
+            y = self._ends(x)
+        return last.output.decode(self.codes(first.input.encode(x))) if y is None else y
+
+    @cached_property
+    def _ends(self) -> Ends | None:
+        """Those kernels with the ends, floats."""
+        return from_floats(self.layers, self._chain) if self._chain is not None else None

@@ -24,6 +24,9 @@ class Requantized:
         self.bias, self.m = np.zeros(wide, np.int32), np.zeros(wide, np.float32)
         self.bias[: weight.outputs], self.m[: weight.outputs] = bias, m
         self.weight, self.zero, self.low, self.high, self.dtype = weight, zero, low, high, dtype
+        ends = ONE[0] * -np.inf, ONE[0], *(np.float32(end) for end in (zero, low, high))
+        self.rest = weight.panels, weight.sums, weight.zeros
+        self.scales = ONE, 0, self.m, self.bias, *ends
 
 
 def requantized_reference(
@@ -53,10 +56,7 @@ def requantized(a: np.ndarray, a_zero: int, layer: Requantized) -> np.ndarray:
     out = aligned_empty((rows, outputs), layer.dtype)
     if out.size == 0:
         return out
-    ends = ONE[0] * -np.inf, ONE[0], *(np.float32(end) for end in (layer.zero, layer.low, layer.high))
-    scales = (ONE, 0, layer.m, layer.bias, *ends)
-    w = layer.weight
-    args = np.ascontiguousarray(a), int8_move(a.dtype), w.panels, w.sums, w.zeros, zeros, out, scales
+    args = np.ascontiguousarray(a), int8_move(a.dtype), *layer.rest, zeros, out, layer.scales
     if rows * inner * outputs < ALONE:
         int8_kernel(*args, 0, rows, 0, outputs)
     else:
