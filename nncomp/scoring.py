@@ -13,7 +13,7 @@ import numpy as np
 from nncomp.evidence import Evidence
 from nncomp.layerwise import described
 from nncomp.shown import word
-from nncomp.weights import Quantized, Shared, Sparse, Weight
+from nncomp.weights import Sparse, Weight
 
 
 def scores_of(method: Callable[..., Any], evidence: Evidence) -> list[np.ndarray]:
@@ -88,9 +88,9 @@ def _ranked(scores: Any, weight: Weight, told: str) -> np.ndarray:
         raise ValueError(f"{told}: scores are {(out, inputs)}, {(out, 1)} or {(1, inputs)}, not {np.shape(scores)}")
     if not np.issubdtype(scores.dtype, np.floating) or np.isnan(scores).any():
         raise ValueError(f"{told}: scores are floats without NaN, not {scores.dtype}")
-    codes = weight.codes if isinstance(weight, Quantized) else weight.indices if isinstance(weight, Shared) else weight
-    if not isinstance(codes, Sparse):
+    kept = weight.prepared()
+    if not isinstance(kept, Sparse):
         return scores
     rows, columns = scores.shape[0] == out, scores.shape[1] == inputs
-    living = codes.mask if rows and columns else codes.mask.any(axis=1 if rows else 0, keepdims=True)
+    living = kept.mask if rows and columns else kept.mask.any(axis=1 if rows else 0, keepdims=True)
     return np.where(living, scores, -np.inf)

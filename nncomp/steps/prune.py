@@ -25,7 +25,7 @@ from nncomp.prune.checks import check_ramp, check_sparsity
 from nncomp.scoring import asked, masks_of, scores_of
 from nncomp.shown import shown, word
 from nncomp.steps.fine_tune import FineTune
-from nncomp.weights import Encoded, Quantized, Shared, Sparse, Weight
+from nncomp.weights import Dense, Latent, Sparse, Weight
 
 OF_WEIGHTS = (keep_each_row, keep_each_group, keep_blocks, keep_erdos_renyi)
 
@@ -117,8 +117,9 @@ class Gradual(Hook):
     samples: Split
 
     def before_training(self, total: int, network: MLP) -> None:
-        if any(isinstance(weight, Quantized | Encoded | Shared) for weight in _weights(network)):
-            raise ValueError("codes are fixed while a network trains: prune at once, or prune before quantizing")
+        if not all(isinstance(weight, Dense | Sparse | Latent) for weight in _weights(network)):
+            what = "codes are fixed while a network trains, and of a sum or product no single weight does"
+            raise ValueError(f"{what}: prune at once, or prune before quantizing")
         self.last = max(1, int(self.prune.ramp * total))
         self.masks = self._masks(network, 0.0)
         self._apply(network)

@@ -22,7 +22,7 @@ from nncomp.transforms import (
     Supermask,
     Variational,
 )
-from nncomp.weights import Encoded, Latent, Quantized, Shared, Sparse
+from nncomp.weights import Dense, Latent, Sparse
 
 Transforms = SoftThreshold | Powerpropagation | Supermask | NofM | Movement | SoftMovement | HardConcrete | Variational
 Means = Transforms | L1 | GroupLasso | Surgery | TopKAST
@@ -55,8 +55,9 @@ class Sparsify:
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         network = network.with_layers(Linear.stored)
-        if any(isinstance(layer.weight, Quantized | Encoded | Shared) for layer in network.layers):
-            raise ValueError("codes are fixed while a network trains: make weights sparse before quantizing")
+        if not all(isinstance(layer.weight, Dense | Sparse) for layer in network.layers):
+            what = "codes are fixed while a network trains, and of a sum or product no single weight does"
+            raise ValueError(f"{what}: make weights sparse before quantizing")
         own, start = self._prepared(network, data)
         trained = self.during(start, data, (own, *hooks))
         return trained.with_layers(Linear.stored if isinstance(self.by, Transforms | TopKAST) else _sparse)
