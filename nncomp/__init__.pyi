@@ -129,7 +129,9 @@ from .transforms import learned_step as learned_step
 from .transforms import pact as pact
 from .weights import Dense as Dense
 from .weights import Latent as Latent
+from .weights import LowRank as LowRank
 from .weights import Nested as Nested
 from .weights import Quantized as Quantized
 from .weights import Shared as Shared
 from .weights import Sparse as Sparse
+from .weights import Sum as Sum

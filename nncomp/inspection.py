@@ -11,7 +11,7 @@ from nncomp.formats import Grid
 from nncomp.layer import Linear
 from nncomp.measure import form, layer_cost
 from nncomp.network import MLP
-from nncomp.weights import Quantized, Sparse
+from nncomp.weights import Quantized, Sparse, Sum, Weight
 
 SHADES, BARS = " ░▒▓█", " ▁▂▃▄▅▆▇█"
 ROWS, COLUMNS, BINS = 8, 32, 48
@@ -22,9 +22,9 @@ ROWS, COLUMNS, BINS = 8, 32, 48
 class LayerView:
     """What there is to see of a layer.
 
-    `kept`: weights that are stored. `nonzeros`: those of them that are not 0. `pattern`: their fraction in each cell of
-    a coarse picture, rows of outputs by columns of inputs. `histogram`: how many of the kept weights lie in equal steps
-    from `low` to `high`, NaN and infinities not counted.
+    `kept`: weights that are not pruned; of products and sums, of the matrix they make. `nonzeros`: those of them that
+    are not 0. `pattern`: their fraction in each cell of a coarse picture, rows of outputs by columns of inputs.
+    `histogram`: how many of the kept weights lie in equal steps from `low` to `high`, NaN and infinities not counted.
     """
 
     form: str
@@ -57,12 +57,12 @@ class LayerView:
         return cls(
             form(layer.weight),
             weight.shape,
-            layer.weight.multiply_adds,
+            values.size,
             len(rows),
             layer_cost(layer).stored,
             repr(layer.activation),
             layer.norm is not None,
-            _grid(layer.weight.grid) if isinstance(layer.weight, Quantized) else None,
+            _grid_of(layer.weight),
             None
             if layer.input is None
             else _grid(layer.input)
@@ -125,6 +125,12 @@ class Inspection:
 def _level(value: float, most: float, scale: str) -> int:
     """The step of `scale` for a value, never the lowest for what is not 0."""
     return 0 if value == 0 else max(1, round(value / most * (len(scale) - 1)))
+
+
+def _grid_of(weight: Weight) -> str | None:
+    """What its codes lie on, or those of the parts of a sum."""
+    parts = weight.parts if isinstance(weight, Sum) else (weight,)
+    return "; ".join(_grid(part.grid) for part in parts if isinstance(part, Quantized)) or None
 
 
 def _grid(grid: Grid) -> str:

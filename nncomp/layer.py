@@ -17,7 +17,7 @@ from nncomp.formats import Grid
 from nncomp.integer import Pass, integer_pass
 from nncomp.norm import BatchNorm, NormSaved
 from nncomp.transforms import TrainedInput
-from nncomp.weights import Dense, Latent, Nested, Quantized, Sparse, Weight
+from nncomp.weights import Dense, Latent, LowRank, Nested, Quantized, Sparse, Sum, Weight
 
 
 class InputQuantizer(Protocol):
@@ -182,7 +182,7 @@ class Linear:
         """The layer without its norm, which has become part of weight and bias: the same function."""
         if self.norm is None:
             return self
-        if not isinstance(self.weight, Dense | Sparse | Quantized):
+        if not isinstance(self.weight, Dense | Sparse | Quantized | LowRank | Sum):
             raise ValueError(f"batch norm folds into floats and codes, not {type(self.weight).__name__}")
         a, b = self.norm.affine()
         return replace(self, weight=self.weight.scaled(a), bias=a * self.bias + b, norm=None)

@@ -12,7 +12,7 @@ from nncomp.kernels.threads import on_threads
 from nncomp.layer import Linear
 from nncomp.losses import check_finite, squared_error
 from nncomp.network import MLP
-from nncomp.weights import Encoded, Quantized, Shared, Sparse, Weight
+from nncomp.weights import Encoded, LowRank, Quantized, Shared, Sparse, Sum, Weight
 
 
 @dataclass(frozen=True)
@@ -183,6 +183,10 @@ def form(weight: Weight) -> str:
     >>> form(MLP.init([3, 2]).layers[0].weight)
     'dense float32'
     """
+    if isinstance(weight, Sum):
+        return " + ".join(form(part) for part in weight.parts)
+    if isinstance(weight, LowRank):
+        return f"rank {weight.rank} {weight.dtype}"
     if isinstance(weight, Encoded):
         return name_of(weight.format) or type(weight.format).__name__
     if isinstance(weight, Quantized):

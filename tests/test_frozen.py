@@ -14,7 +14,7 @@ from nncomp.network import MLP
 from nncomp.norm import BatchNorm
 from nncomp.optim import SGD, Adam, AdamW
 from nncomp.transforms import Masked
-from nncomp.weights import Dense, Latent, Quantized, Shared, Sparse
+from nncomp.weights import Dense, Latent, LowRank, Quantized, Shared, Sparse, Sum
 from tests import test_activations
 
 SETTINGS = [
@@ -27,7 +27,7 @@ GRID = Grid(Uniform(), np.ones((1, 1)))
 LAYER = Linear(Dense(W), np.ones(2))
 HOLDERS = [
     GRID, Dense(W), Sparse.from_dense(W), Quantized(W.astype(np.int8), GRID), Latent.of(Masked(W > 0), W), LAYER,
-    MLP((LAYER,)), BatchNorm.init(2), Shared.of(W.astype(np.uint8), np.ones(2)),
+    MLP((LAYER,)), BatchNorm.init(2), Shared.of(W.astype(np.uint8), np.ones(2)), LowRank(W, W), Sum((Dense(W),)),
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from nncomp.files.container import LARGEST_HEADER, pack
 from nncomp.network import MLP
 from tests.strategies.hostile import container, good_networks, parts, with_layout, with_tree
 
-DENSE, SPARSE, GROUPED, CODES, FAKE, MASKED, MX, NV, GGUF, SHARED, PRUNED = good_networks()
+DENSE, SPARSE, GROUPED, CODES, FAKE, MASKED, MX, NV, GGUF, SHARED, PRUNED, FACTORS, SUM = good_networks()
 GOOD = to_bytes(DENSE)
 W = "layers.0.weight.w"
 
@@ -197,6 +197,14 @@ HOSTILE = {
     "a codebook for more bits": (array(SHARED, f"{S}.codebook", np.zeros(5)), "of 3 bits, not 2 bits in uint8"),
     "a codebook for wide indices": (array(PRUNED, f"{S}.codebook", np.zeros(257)), "uint16, or of 9 bits, not uint8"),
     "indices with signs": (weight(SHARED, indices=SIGNED), "not 2 bits in int8"),
+    "factors that do not meet": (array(FACTORS, f"{S}.B", np.ones((3, 4))), r"\(rank, in\) of one dtype"),
+    "a factor of one side": (array(FACTORS, f"{S}.A", np.ones(6)), "a weight is a matrix"),
+    "factors of no rank": (array(FACTORS, f"{S}.A", np.ones((3, 0))), "at least one of each"),
+    "parts of two shapes": (array(SUM, f"{S}.parts.2.B", np.ones((2, 5))), r"one shape and dtype, .*32 \(3, 5\)"),
+    "a sum of nothing": (weight(SUM, parts=[]), "a sum has at least one part"),
+    "a sum in a sum": (weight(SUM, parts=[{"is": "Sum", "parts": []}]), "parts.0 is one of Dense, .*LowRank, not"),
+    "a part that is an activation": (weight(SUM, parts=[{"is": "ReLU"}]), "weight.parts.0 is one of Dense"),
+    "a table of parts": (weight(SUM, parts={"0": {"is": "Dense"}}), "weight.parts is a list, each item one of Dense"),
     "an input grid per row": (array(GROUPED, "layers.0.input.scale", [[1], [1], [1]]), "."),
     "a mask of another shape": (array(MASKED, f"{S}.transform.mask", np.ones((2, 2), bool)), r"shape \(3, 4\)"),
 }  # fmt: skip

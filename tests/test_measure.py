@@ -21,7 +21,7 @@ from nncomp.network import MLP
 from nncomp.norm import BatchNorm
 from nncomp.quantize import Dynamic, round_to_nearest
 from nncomp.transforms import FakeQuantize
-from nncomp.weights import Dense, Latent, Quantized, Shared, Sparse
+from nncomp.weights import Dense, Latent, LowRank, Quantized, Shared, Sparse, Sum
 
 # 2 outputs, 5 inputs, 4 weights of 10 that are not 0, 1 bias of 2: 12 parameters, 5 nonzeros.
 W = np.array([[1, 0, -2, 0, 0], [0, 0, 3, 0, 4]], np.float32)
@@ -60,6 +60,9 @@ def shared(dtype: type, mask: np.ndarray | None = None) -> Shared:
         # Five values are told apart by 3 bits; ten times as many are 4 bytes.
         pytest.param(shared(np.float64), 4 + 5 * 8, 80, 10, id="shared"),
         pytest.param(shared(np.float32, W != 0), 4 + 7 + 5 * 4, 16 + LISTS, 4, id="sparse shared"),
+        pytest.param(LowRank(np.eye(2, dtype=np.float32), W), 4 * 4 + 10 * 4, 0, 14, id="factors"),
+        # Together they are one dense matrix when they run, 4 bytes a weight.
+        pytest.param(Sum((LowRank(np.eye(2, dtype=np.float32), W / 2), Dense(W / 2))), 56 + 40, 40, 24, id="sum"),
         pytest.param(Quantized.encoded(SPARSE, grid(ASYMMETRIC)), 4 + 7 + 10, 16 + LISTS, 4, id="sparse zero points"),
     ],
 )
@@ -99,6 +102,13 @@ def test_what_shared_weights_are_read_from_is_resident(dtype: type, mask: np.nda
     assert layer_cost(layer).resident == owned(layer)
 
 
+@pytest.mark.parametrize("other", [Dense(W), LowRank(np.eye(2, dtype=np.float32), W), SPARSE])
+def test_what_sums_are_read_from_is_resident(other: Any) -> None:
+    layer = Linear(Sum((Quantized.encoded(SPARSE, grid(Uniform())), other)), BIAS)
+    layer(np.ones((1, 5), np.float32))
+    assert layer_cost(layer).resident == owned(layer)
+
+
 def test_integer_layers_keep_no_decoded_weight() -> None:
     weight = Quantized.encoded(SPARSE, grid(Uniform()))
     fixed = Grid(ASYMMETRIC, np.ones((1, 1), np.float32), np.zeros((1, 1), np.uint8))
@@ -133,6 +143,8 @@ def test_a_network_costs_the_sum_of_its_layers() -> None:
         (shared(np.float32), "shared 5 float32"),
         (shared(np.float64, W != 0), "sparse shared 5 float64"),
         (Latent.of(FakeQuantize(), W), "latent float32"),
+        (LowRank(W, np.eye(5, dtype=np.float32)), "rank 5 float32"),
+        (Sum((Quantized.encoded(Dense(W), grid(Uniform(3))), SPARSE)), "dense int3 + sparse float32"),
     ],
 )
 def test_forms_have_words(weight: Any, words: str) -> None:

@@ -28,7 +28,7 @@ from nncomp.transforms import (
     Supermask,
     Variational,
 )
-from nncomp.weights import Dense, Latent, Nested, Quantized, Sparse, Weight
+from nncomp.weights import Dense, Latent, LowRank, Nested, Quantized, Sparse, Sum, Weight
 from tests.gradients import assert_gradient
 from tests.strategies.surrogates import trained_through
 from tests.strategies.weights import byte_uniforms, each_form, masks, plain_codes, quantized, seeds, sparse, with_batch
@@ -47,8 +47,17 @@ def arrays_of(part: Any) -> list[np.ndarray]:
 
 
 def bound(weight: Weight, x: np.ndarray, terms: int) -> np.ndarray:
-    """Law 1's rounding: each term, their sum, and the value a form computes, off by a unit in the last place."""
+    """Law 1's rounding: each term, their sum, and the value a form computes, off by a unit in the last place.
+
+    Of a product, the sums over the rank too, in y and in W; of a sum, the additions of its parts, in y and in W.
+    """
     eps = np.finfo(weight.dtype).eps
+    if isinstance(weight, LowRank):
+        size = np.abs(weight.A.astype(np.float64)) @ np.abs(weight.B.astype(np.float64))
+        return (terms + 2 * weight.rank + 2) * eps * (np.abs(x.astype(np.float64)) @ size.T)
+    if isinstance(weight, Sum):
+        parts = [bound(part, x, terms) for part in weight.parts]
+        return np.sum([(1 + 2 * len(parts) / (terms + 2)) * part for part in parts], axis=0)
     return (terms + 2) * eps * (np.abs(x.astype(np.float64)) @ np.abs(weight.dense().astype(np.float64)).T)
 
 

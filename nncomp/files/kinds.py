@@ -33,18 +33,15 @@ TRAINED_THROUGH = (
 )  # fmt: skip
 TRAINED_INPUTS = (transforms.PACT, transforms.LearnedStep, transforms.LearnedOffset)
 
+SUMMANDS = (
+    weights.Dense, weights.Sparse, weights.Quantized, weights.Shared, weights.Encoded, weights.LowRank,
+)  # fmt: skip
+
 CHOICES: dict[str, tuple[Any, ...]] = {
     "network": (MLP,),
     "MLP.layers": (Linear,),
-    "Linear.weight": (
-        weights.Dense,
-        weights.Sparse,
-        weights.Quantized,
-        weights.Shared,
-        weights.Encoded,
-        weights.Latent,
-        weights.Nested,
-    ),
+    "Linear.weight": (*SUMMANDS, weights.Sum, weights.Latent, weights.Nested),
+    "Sum.parts": SUMMANDS,
     "Linear.activation": ACTIVATIONS,
     "Linear.norm": (norm.BatchNorm,),
     "Linear.input": (formats.Grid, quantize.Dynamic, *TRAINED_INPUTS),

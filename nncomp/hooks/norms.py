@@ -38,7 +38,7 @@ class ClipGradients(Hook):
 class MaxNorm(Hook):
     """Scale each row of a weight back to the norm `limit` where it exceeds it (Srivastava et al. 2014, 5.1).
 
-    Weights whose own values do not train (quantized, shared, encoded) are left as they are.
+    Weights whose own values do not train (quantized, shared, encoded, factors, sums) are left as they are.
 
     >>> from nncomp.layer import Linear
     >>> network = MLP((Linear(Dense(np.array([[3.0, 4.0], [0.0, 0.5]])), np.zeros(2)),))

@@ -3,11 +3,25 @@
 from nncomp.weights.dense import Dense
 from nncomp.weights.encoded import Encoded
 from nncomp.weights.latent import Latent
+from nncomp.weights.low_rank import LowRank
 from nncomp.weights.nested import Nested
 from nncomp.weights.packed import PackedCodes
 from nncomp.weights.protocol import Weight
 from nncomp.weights.quantized import Quantized
 from nncomp.weights.shared import Shared
 from nncomp.weights.sparse import Sparse
+from nncomp.weights.sum import Sum
 
-__all__ = ["Dense", "Encoded", "Latent", "Nested", "PackedCodes", "Quantized", "Shared", "Sparse", "Weight"]
+__all__ = [
+    "Dense",
+    "Encoded",
+    "Latent",
+    "LowRank",
+    "Nested",
+    "PackedCodes",
+    "Quantized",
+    "Shared",
+    "Sparse",
+    "Sum",
+    "Weight",
+]

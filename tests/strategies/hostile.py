@@ -17,7 +17,7 @@ from nncomp.norm import BatchNorm
 from nncomp.quantize import Dynamic
 from nncomp.quantize.nearest import fit_grid
 from nncomp.transforms import FakeQuantize, Masked
-from nncomp.weights import Dense, Encoded, Latent, Quantized, Shared, Sparse
+from nncomp.weights import Dense, Encoded, Latent, LowRank, Quantized, Shared, Sparse, Sum
 
 
 def good_networks() -> list[MLP]:
@@ -27,14 +27,16 @@ def good_networks() -> list[MLP]:
     mask = rng.random(w.shape) < 0.5
     grid = fit_grid(np.array([[-1.0, 2.0]], np.float32), Uniform(signed=False, symmetric=False), PerTensor())
     sparse, indices = Sparse.from_dense(w, mask), np.arange(12, dtype=np.uint8).reshape(3, 4) % 3
+    factors = LowRank(w[:, :2].copy(), w[:2].copy())
     forms = [
         Dense(w), sparse, Quantized.encoded(Dense(w), fit_grid(w, Uniform(4, narrow=True), PerGroup(2))),
         Quantized.encoded(sparse, fit_grid(w, Uniform(symmetric=False), PerRow())),
         Latent.of(FakeQuantize(mask=mask), w), Latent.of(Masked(mask), w),
         Encoded.of(mxfp4, w), Encoded.of(nvfp4, w), Encoded.of(q4_0, w),
-        Shared.of(indices, w[0, :3]), Shared.of(indices, w[0], mask),
+        Shared.of(indices, w[0, :3]), Shared.of(indices, w[0], mask), factors,
+        Sum((Quantized.encoded(Dense(w), fit_grid(w, Uniform(), PerRow())), sparse, factors)),
     ]  # fmt: skip
-    inputs = [None, None, grid, Dynamic(Uniform()), *7 * [None]]
+    inputs = [None, None, grid, Dynamic(Uniform()), *9 * [None]]
     bias, last = np.zeros(3, np.float32), Linear(Dense(np.ones((1, 3), np.float32)), np.ones(1, np.float32))
     norm = BatchNorm.init(3)
     return [MLP((Linear(form, bias, LeakyReLU(0.1), norm, x), last)) for form, x in zip(forms, inputs)]

@@ -1,7 +1,5 @@
 """Whole networks: every form of weight, activation, norm and input quantizer, in any combination."""
 
-from dataclasses import replace
-
 import numpy as np
 from hypothesis import strategies as st
 
@@ -12,8 +10,7 @@ from nncomp.network import MLP
 from nncomp.norm import BatchNorm
 from nncomp.quantize import Dynamic, minmax
 from nncomp.quantize.nearest import fit_grid
-from nncomp.weights import Encoded, PackedCodes, Quantized, Shared, Sparse, Weight
-from tests.strategies.weights import STORED, byte_uniforms, seeds
+from tests.strategies.weights import STORED, byte_uniforms, fitting, seeds
 
 activations = st.sampled_from([Identity(), ReLU(), LeakyReLU(0.2), Tanh(), GELU(), SiLU()])
 
@@ -30,27 +27,10 @@ def inputs(draw: st.DrawFn, dtype: type):  # type: ignore[no-untyped-def]
     return Dynamic(format, PerRow() if kind == "row" else PerTensor())
 
 
-def resized(weight: Weight, inputs: int) -> Weight:
-    """The same form with its columns repeated or cut to `inputs`."""
-    columns = np.arange(inputs) % weight.shape[1]
-    if isinstance(weight, Sparse):
-        return Sparse.from_dense(weight.dense()[:, columns], weight.mask[:, columns])
-    if isinstance(weight, Quantized):
-        return Quantized.encoded(
-            resized(weight.prepared(), inputs), fit_grid(weight.dense(), weight.grid.format, PerRow())
-        )
-    if isinstance(weight, Shared) and isinstance(weight.indices, PackedCodes):
-        return Shared.of(weight.indices.codes[:, columns], weight.codebook)
-    if isinstance(weight, Shared):
-        return replace(weight, indices=resized(weight.indices, inputs))
-    if isinstance(weight, Encoded):
-        return Encoded.of(weight.format, weight.dense()[:, columns])
-    return type(weight)(weight.dense()[:, columns])  # type: ignore[call-arg]
-
-
 @st.composite
 def layers(draw: st.DrawFn, width: int, dtype: type, quantized_inputs: bool, norms: bool) -> Linear:
-    weight = resized(draw(st.one_of([form(dtype) for form in STORED])), width)
+    weight = draw(st.one_of([form(dtype) for form in STORED]))
+    weight = fitting(weight, (weight.shape[0], width))
     rng = np.random.default_rng(draw(seeds))
     out = weight.shape[0]
     norm = None

@@ -38,7 +38,19 @@ from nncomp.transforms import (
     Variational,
 )
 from nncomp.transforms.binary import levels
-from nncomp.weights import Dense, Encoded, Latent, Nested, PackedCodes, Quantized, Shared, Sparse, Weight
+from nncomp.weights import (
+    Dense,
+    Encoded,
+    Latent,
+    LowRank,
+    Nested,
+    PackedCodes,
+    Quantized,
+    Shared,
+    Sparse,
+    Sum,
+    Weight,
+)
 from nncomp.weights.latent import Transform
 
 seeds = st.integers(0, 2**32 - 1)
@@ -145,6 +157,46 @@ def shared(draw: st.DrawFn, dtype: type | None = None, pruned: bool = False) -> 
 
 def shared_pruned(dtype: type | None = None) -> st.SearchStrategy[Shared]:
     return shared(dtype, pruned=True)
+
+
+@st.composite
+def low_rank(draw: st.DrawFn, dtype: type | None = None) -> LowRank:
+    """Of any rank, more than the matrix has too."""
+    w, rank = draw(matrices(dtype)), draw(st.integers(1, 14))
+    A = np.random.default_rng(draw(seeds)).standard_normal((w.shape[0], rank)).astype(w.dtype)
+    return LowRank(A, np.resize(w, (rank, w.shape[1])))
+
+
+@st.composite
+def sums(draw: st.DrawFn, dtype: type | None = None) -> Sum:
+    """One to four parts, each of any form, all fitted to the shape of the first."""
+    parts = draw(st.lists(st.one_of([form(dtype or np.float32) for form in STORED_ALONE]), min_size=1, max_size=4))
+    return Sum(tuple(fitting(part, parts[0].shape) for part in parts))
+
+
+def fitting(weight: Any, shape: tuple[int, int]) -> Any:
+    """The same form with its rows and columns repeated or cut to a shape; itself if it has that."""
+    if weight.shape == shape:
+        return weight
+    rows, columns = (np.arange(n) % size for n, size in zip(shape, weight.shape))
+    at = np.ix_(rows, columns)
+    match weight:
+        case Sum(parts=parts):
+            return Sum(tuple(fitting(part, shape) for part in parts))
+        case LowRank(A=A, B=B):
+            return LowRank(A[rows], B[:, columns])
+        case Sparse():
+            return Sparse.from_dense(weight.dense()[at], weight.mask[at])
+        case Quantized():
+            values = fitting(weight.prepared(), shape)
+            return Quantized.encoded(values, fit_grid(values.dense(), weight.grid.format, PerRow()))
+        case Shared(indices=PackedCodes(codes=indices)):
+            return Shared.of(indices[at], weight.codebook)
+        case Shared(indices=Sparse() as indices):
+            return replace(weight, indices=fitting(indices, shape))
+        case Encoded():
+            return Encoded.of(weight.format, weight.dense()[at])
+    return Dense(weight.dense()[at])
 
 
 @st.composite
@@ -305,7 +357,10 @@ def by_gradient_rule(dtype: type | None = None) -> st.SearchStrategy[Latent]:
     )
 
 
-STORED = [dense, sparse, dense_codes, sparse_codes, float_zero_codes, halfway_codes, encoded, shared, shared_pruned]
+STORED_ALONE: list[Callable[..., st.SearchStrategy[Any]]] = [
+    dense, sparse, dense_codes, sparse_codes, float_zero_codes, halfway_codes, encoded, shared, shared_pruned, low_rank,
+]  # fmt: skip
+STORED = [*STORED_ALONE, sums]
 FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [
     *STORED, fake_quantized, fake_quantized_pruned, rounded, masked, soft_threshold, powerpropagation, supermask,
     n_of_m, hard_concrete, variational, movement, soft_movement, nested,

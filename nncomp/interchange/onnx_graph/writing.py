@@ -28,8 +28,8 @@ OPERATORS = {
 def to_onnx(network: MLP | IntegerMLP, integers: bool = False) -> "onnx.ModelProto":
     """A graph from `x (batch, in)` to `y (batch, out)` of standard operators (opset 21); needs the `onnx` extra.
 
-    Float layers are Gemm; sparse, shared and encoded weights are written dense. Weights that are codes become
-    DequantizeLinear of int4, int8 or int16, by row, column or block, and static input grids QuantizeLinear and
+    Float layers are Gemm; sparse, shared, encoded, low-rank weights and sums are written dense. Weights that are codes
+    become DequantizeLinear of int4, int8 or int16, by row, column or block, and static input grids QuantizeLinear and
     DequantizeLinear (QDQ), which runtimes turn into integer products as they can. `integers`: layers that multiply
     integers here become MatMulInteger, whose sums are scaled as nncomp scales them, so that a runtime gives the same
     numbers. An `IntegerMLP` is QDQ, with biases in int32 and the outputs' grid; with `integers`, QGemm, an operator of
