@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from nncomp.formats import Uniform
 from nncomp.layerwise import gram
-from nncomp.quantize import lqer, qera, round_to_nearest, svdquant
+from nncomp.quantize import l2qer, lqer, qera, round_to_nearest, svdquant
 from tests.strategies.weights import seeds
 
 EPS = np.finfo(np.float64).eps
@@ -41,9 +41,10 @@ def test_what_is_left_is_the_smaller_singular_values(seed: int, rank: int, dtype
     for metric, (A, B) in {
         "none": lqer(W.astype(dtype), W_new.astype(dtype), rank),
         "sizes": lqer(W.astype(dtype), W_new.astype(dtype), rank, s),
+        "mean sizes": l2qer(W.astype(dtype), W_new.astype(dtype), rank, X),
         "inputs": qera(W.astype(dtype), W_new.astype(dtype), rank, gram(X)),
     }.items():
-        seen = {"none": np.eye(6), "sizes": np.diag(s), "inputs": X}[metric]
+        seen = {"none": np.eye(6), "sizes": np.diag(s), "mean sizes": np.diag(s), "inputs": X}[metric]
         values = np.linalg.svd(seen @ (W - W_new).T, compute_uv=False)
         assert A.shape == (5, rank) and B.shape == (rank, 6) and A.dtype == B.dtype == dtype
         # Rounding the factors costs some eps of the outputs, and the root of H as many as the inputs are uneven.
@@ -153,6 +154,17 @@ def test_degenerate_layers(shape: tuple[int, int]) -> None:
     assert not any(part.any() for part in (svdquant(0 * W, 1)[0], svdquant(0 * W, 1)[2]))
 
 
+def test_inputs_that_are_always_0_count_as_the_smallest_that_is_not() -> None:
+    W, W_new, X = layer(0)
+    X[:, 2] = 0
+    s = np.abs(X).mean(axis=0)
+    s[2] = np.delete(s, 2).min()
+    for ours, its in zip(l2qer(W, W_new, 2, X), lqer(W, W_new, 2, s)):
+        np.testing.assert_array_equal(ours, its)
+    for ours, its in zip(l2qer(W, W_new, 2, 0 * X), lqer(W, W_new, 2)):
+        np.testing.assert_array_equal(ours, its)
+
+
 W = np.ones((2, 3))
 
 
@@ -166,6 +178,7 @@ W = np.ones((2, 3))
         (lambda: lqer(W, W[:1], 1), "are (2, 3) as the old ones, not (1, 3)"),
         (lambda: lqer(W, W, 1, np.zeros(3)), "sizes of inputs are above 0, not 0.0"),
         (lambda: lqer(W, W, 1, np.ones(2)), "sizes of inputs are 3 floats, not float64 (2,)"),
+        (lambda: l2qer(W, W, 1, np.ones((5, 2))), "floats (samples, 3), not float64 (5, 2)"),
         (lambda: qera(W, W, 1, np.eye(2)), "H is finite (in, in)"),
         (lambda: qera(W, W * np.inf, 1, np.eye(3)), "weights are finite"),
         (lambda: qera(W, W, 1, np.eye(3), damp=-1), "at least 0, not -1"),

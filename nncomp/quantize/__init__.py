@@ -17,7 +17,7 @@ from nncomp.quantize.kmeans import kmeans
 from nncomp.quantize.lattice import k_best, nearest_plane
 from nncomp.quantize.ldlq import Incoherent, ldlq
 from nncomp.quantize.llm_int8 import llm_int8
-from nncomp.quantize.low_rank import lqer, qera, svdquant
+from nncomp.quantize.low_rank import l2qer, lqer, qera, svdquant
 from nncomp.quantize.magr import magr, shrink_largest
 from nncomp.quantize.mean_squared import MeanSquared
 from nncomp.quantize.moments import ACIQ, Deviations, gauss, laplace
@@ -60,6 +60,7 @@ __all__ = [
     "k_best",
     "kmeans",
     "kmeans_plus_plus",
+    "l2qer",
     "laplace",
     "ldlq",
     "linear",

@@ -8,7 +8,8 @@ Truncated singular value decompositions are the best pairs (Eckart & Young 1936)
 import numpy as np
 
 from nncomp.layerwise import check_damp, check_layer, check_pair, check_weights
-from nncomp.quantize.checks import check_vector
+from nncomp.quantize.checks import check_inputs, check_vector
+from nncomp.quantize.scaling import mean_sizes
 
 
 def lqer(W: np.ndarray, W_new: np.ndarray, rank: int, s: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -31,6 +32,21 @@ def lqer(W: np.ndarray, W_new: np.ndarray, rank: int, s: np.ndarray | None = Non
         raise ValueError(f"sizes of inputs are above 0, not {s.min()}")
     U, S, VT = _truncated((W.astype(np.float64) - W_new) * s, rank)
     return U.astype(W.dtype), (S[:, None] * VT / s).astype(W.dtype)
+
+
+def l2qer(W: np.ndarray, W_new: np.ndarray, rank: int, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`lqer` with `s = mean |x|` of the inputs `X (samples, in)` (Zhang et al. 2024, section 3).
+
+    The paper divides s by a constant, which changes nothing. An input that is always 0 counts as the smallest that is
+    not.
+
+    >>> A, B = l2qer(np.eye(2), np.zeros((2, 2)), rank=1, X=np.array([[1.0, 9.0]]))
+    >>> (A @ B).round(6)
+    array([[0., 0.],
+           [0., 1.]])
+    """
+    check_inputs(W, X)
+    return lqer(W, W_new, rank, mean_sizes(X))
 
 
 def qera(

@@ -60,8 +60,7 @@ def awq(
     check_inputs(W, X)
     if steps < 1:
         raise ValueError(f"alpha takes at least 1 step from 0 to 1, not {steps}")
-    H, size = gram(X), np.abs(X).mean(axis=0, dtype=np.float64)
-    size = np.where(size > 0, size, size[size > 0].min() if size.any() else 1.0)
+    H, size = gram(X), mean_sizes(X)
     best, least = np.ones(W.shape[1], W.dtype), np.inf
     for alpha in np.arange(steps + 1) / steps:
         s = size**alpha
@@ -71,6 +70,16 @@ def awq(
         if error < least:
             best, least = s, error
     return best
+
+
+def mean_sizes(X: np.ndarray) -> np.ndarray:
+    """The mean |x| of each input (in,), in float64; one that is always 0 counts as the smallest that is not.
+
+    >>> mean_sizes(np.array([[1.0, 0.0], [-3.0, 0.0]]))
+    array([2., 2.])
+    """
+    size = np.abs(X).mean(axis=0, dtype=np.float64)
+    return np.where(size > 0, size, size[size > 0].min() if size.any() else 1.0)
 
 
 def _in_dtype(s: np.ndarray, dtype: np.dtype) -> np.ndarray:
