@@ -86,6 +86,7 @@ from .steps import Distill as Distill
 from .steps import Equalize as Equalize
 from .steps import FineTune as FineTune
 from .steps import MixedPrecision as MixedPrecision
+from .steps import Preprocess as Preprocess
 from .steps import Prune as Prune
 from .steps import Quantize as Quantize
 from .steps import Reconstruct as Reconstruct

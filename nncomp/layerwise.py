@@ -137,6 +137,12 @@ def check_pair(W: np.ndarray, W_new: np.ndarray) -> None:
         raise ValueError(f"the new weights are {W.shape} as the old ones, not {W_new.shape}")
 
 
+def check_made(W: Any, shape: tuple[int, int], dtype: np.dtype, told: str) -> None:
+    """Raise unless a method made finite weights of this shape and dtype; `told`: which, and of what."""
+    if not isinstance(W, np.ndarray) or (W.shape, W.dtype) != (shape, dtype) or not np.isfinite(W).all():
+        raise ValueError(f"{told}: weights are finite {dtype} {shape}, not {described(W)}")
+
+
 def check_layer(W: np.ndarray, H: np.ndarray) -> None:
     """Raise unless H is finite and symmetric (in, in) for weights W (out, in)."""
     check_weights(W)

@@ -71,7 +71,8 @@ def asked(method: Callable[..., Any], *given: str) -> list[str]:
         known = [name for name in known if name not in ("weights", "gradient")]
     for name in needed:
         if name not in (*known, *given):
-            raise ValueError(f"{word(method)} asks for {name!r}; it can be given {', '.join([*given, *known])}")
+            had = dict.fromkeys([*given, *known])
+            raise ValueError(f"{word(method)} asks for {name!r}; it can be given {', '.join(had)}")
     for name in given:
         if name not in [p.name for p in arguments]:
             raise ValueError(f"{word(method)} takes no {name}")

@@ -1,6 +1,8 @@
 """MagR: the proximal step against a search for the clipping limit and SLSQP, and its own objective as it falls."""
 
 import re
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -9,10 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, minimize, minimize_scalar
 
+from nncomp.calibration import calibrate
+from nncomp.evidence import Evidence
 from nncomp.formats import PerColumn, PerGroup, PerRow, PerTensor, Uniform
 from nncomp.layerwise import gram
-from nncomp.quantize import magr, round_to_nearest, shrink_largest
+from nncomp.network import MLP
+from nncomp.optim import Adam
+from nncomp.quantize import gptq, magr, round_to_nearest, shrink_largest
+from nncomp.steps import FineTune, Preprocess, Prune, Quantize
 from tests.strategies.weights import seeds
+from tests.test_steps import DATA
 
 EPS = np.finfo(np.float64).eps
 
@@ -128,6 +136,41 @@ def test_degenerate_layers(shape: tuple[int, int], dtype: type) -> None:
             new = magr(W, H, alpha=0.01)
             assert new.shape == shape and new.dtype == dtype and np.isfinite(new).all() and (abs(new) <= abs(W)).all()
             assert (magr(W, H, alpha=0.0) == W).all() and not magr(W, H, alpha=1e3).any()
+
+
+@pytest.fixture(scope="module")
+def dense() -> MLP:
+    return FineTune(epochs=5, batch=50, optimizer=Adam(rate=5e-3))(MLP.init([12, 16, 8, 4]), DATA)
+
+
+def test_the_step_gives_each_layer_the_weights_of_the_function(dense: MLP) -> None:
+    """On what the new layers before hand on; two bits then lose less."""
+    new = Preprocess(partial(magr, alpha=0.01, per=PerGroup(4)))(dense, DATA)
+    inputs = Evidence(new, DATA.train).X
+    for before, x, after in zip(dense.layers, inputs, new.layers, strict=True):
+        W = before.weight.dense()
+        np.testing.assert_array_equal(after.weight.dense(), magr(W, gram(x), 0.01, PerGroup(4)))
+        assert abs(after.weight.dense()).max() < abs(W).max() and after.bias is before.bias
+    few, x = Preprocess(samples=20)(dense, DATA), DATA.train.x
+    assert few.fingerprint() == Preprocess()(dense, replace(DATA, train=DATA.train.first(20))).fingerprint()
+    rounded = [Quantize(Uniform(2), inputs=None)(network, DATA) for network in (new, dense)]
+    lost = [((network(x) - dense(x)) ** 2).mean() for network in rounded]
+    assert lost[0] < lost[1]
+
+
+def test_what_the_step_refuses(dense: MLP) -> None:
+    for make, message in (
+        (lambda: Preprocess(gptq), "asks for 'grid'; it can be given W, w, X"),
+        (lambda: Preprocess(lambda X: X), "takes no W"),
+        (lambda: Preprocess(samples=0), "samples is a whole number of at least 1"),
+        (lambda: Preprocess(lambda W: W[:1])(dense, DATA), r"layer 0: weights are finite float32 \(16, 12\)"),
+        (lambda: Preprocess(lambda W: W * np.nan)(dense, DATA), "layer 0: weights are finite"),
+        (lambda: Preprocess()(Prune(0.5)(dense, DATA), DATA), "dense floats are made ready, not Sparse: before"),
+        (lambda: Preprocess()(Quantize()(dense, DATA), DATA), "not Quantized: before quantizing"),
+        (lambda: Preprocess()(calibrate(dense, DATA.train.x, Uniform()), DATA), "not quantized inputs: before"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
 
 
 one = np.ones((1, 1))

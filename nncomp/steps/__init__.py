@@ -5,6 +5,7 @@ from nncomp.steps.distill import Distill
 from nncomp.steps.equalize import Equalize
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.mixed_precision import MixedPrecision
+from nncomp.steps.preprocess import Preprocess
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
@@ -21,6 +22,7 @@ __all__ = [
     "Equalize",
     "FineTune",
     "MixedPrecision",
+    "Preprocess",
     "Prune",
     "Quantize",
     "Reconstruct",

@@ -11,6 +11,7 @@ from nncomp.steps.distill import Distill
 from nncomp.steps.equalize import Equalize
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.mixed_precision import MixedPrecision
+from nncomp.steps.preprocess import Preprocess
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 from nncomp.steps.reconstruct import Reconstruct
@@ -68,6 +69,8 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     ),
     "MixedPrecision.choices": (Quantize,),
     "MixedPrecision.sensitivity": (quantize.hawq,),
+    "Preprocess.by": (quantize.magr,),
+    "magr.per": kinds.PER_WEIGHT,
     "Rescale.by": (quantize.smoothquant,),
     "Reconstruct.method": (prune.alps, prune.obc, prune.sparsegpt, prune.woodfisher),
     "Regrow.by": (RigL, SET, SNFS, DeepR),
@@ -110,6 +113,7 @@ STEPS: dict[str, Any] = {
         Sparsify,
         Equalize,
         Rescale,
+        Preprocess,
         Quantize,
         MixedPrecision,
         Share,

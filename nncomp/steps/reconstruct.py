@@ -9,7 +9,7 @@ from nncomp.data import Data
 from nncomp.evidence import Evidence
 from nncomp.fields import check_whole
 from nncomp.hooks import Hook
-from nncomp.layerwise import described
+from nncomp.layerwise import check_made
 from nncomp.network import MLP
 from nncomp.prune import alps
 from nncomp.prune.checks import check_sparsity
@@ -52,11 +52,7 @@ class Reconstruct:
             evidence = Evidence(network, samples)
             given = {name: getattr(evidence, name)[i] for name in names}
             W = self.method(**given, sparsity=self.sparsity)
-            shape, dtype = layer.weight.shape, layer.weight.dtype
-            if not isinstance(W, np.ndarray) or (W.shape, W.dtype) != (shape, dtype) or not np.isfinite(W).all():
-                raise ValueError(
-                    f"{word(self.method)}, layer {i}: weights are finite {dtype} {shape}, not {described(W)}"
-                )
+            check_made(W, layer.weight.shape, layer.weight.dtype, f"{word(self.method)}, layer {i}")
             living = layer.weight.mask if isinstance(layer.weight, Sparse) else True
             network = network.with_layer(i, replace(layer, weight=Sparse.from_dense(np.where(living, W, 0))))
         return network
