@@ -20,6 +20,7 @@ from nncomp.network import MLP
 from nncomp.objective import Supervised
 from nncomp.optim import SGD, Adam, AdamW
 from nncomp.prune import cubic
+from nncomp.quantize import spqr
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Regrow, Sparsify
 from nncomp.training import train
 from nncomp.transforms import (
@@ -79,11 +80,18 @@ def quantized() -> MLP:
     return FineTune(epochs=5, batch=8, optimizer=Adam(rate=0.2))(codes, DATA)
 
 
+def summed() -> MLP:
+    """Scales, outliers and factors that have moved already."""
+    codes = Quantize(Uniform(3), method=spqr, rank=2)(NETWORK, DATA)
+    return FineTune(epochs=5, batch=8, optimizer=Adam(rate=0.2))(codes, DATA)
+
+
 MEANWHILE = FineTune(epochs=4, batch=8, optimizer=AdamW(rate=0.02), dropout=(0.1, 0.2), seed=3)
 PATIENT = replace(MEANWHILE, patience=1, optimizer=SGD(0.3, nesterov=True), smoothing=0.1)
 TRAININGS: dict[str, Any] = {
     "patience": lambda hooks: PATIENT(NETWORK, DATA, hooks),
     "quantized": lambda hooks: MEANWHILE(quantized(), DATA, hooks),
+    "codes, outliers and factors": lambda hooks: MEANWHILE(summed(), DATA, hooks),
     "gradual pruning": lambda hooks: Prune(0.6, schedule=cubic, interval=2, during=MEANWHILE)(NETWORK, DATA, hooks),
     "through quantization": lambda hooks: Quantize(during=MEANWHILE)(NETWORK, DATA, hooks),
     "through blocks": lambda hooks: Quantize(mxfp4, inputs=None, during=MEANWHILE)(NETWORK, DATA, hooks),

@@ -1,5 +1,6 @@
 """Recipes: presets load, seeds add up, and every mistake is answered with its place and what was expected."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from nncomp.hooks import SNFS, DeepR, TopKAST
 from nncomp.network import MLP
 from nncomp.optim import SGD, AdamW
 from nncomp.prune import cubic, geometric_median, keep_largest, random, row_l1, sparsegpt
-from nncomp.quantize import Dynamic
-from nncomp.steps import Distill, FineTune, Prune, Quantize, Reconstruct, Shrink
+from nncomp.quantize import Dynamic, hqq, l2qer, magr, spqr
+from nncomp.steps import Distill, FineTune, Preprocess, Prune, Quantize, Reconstruct, Shrink
 from nncomp.steps.recipe import Recipe, RecipeError, presets
 from nncomp.transforms import (
     EWGS,
@@ -100,6 +101,34 @@ def test_a_teacher_is_a_file_beside_the_recipe(tmp_path: Path) -> None:
 def test_steps_alone_are_a_recipe_for_a_network_that_is_given(tmp_path: Path) -> None:
     loaded = recipe(tmp_path, '[[steps]]\nstep = "Quantize"\n')
     assert (loaded.network, loaded.train, loaded.steps) == (None, None, (Quantize(),))
+
+
+def test_codes_with_outliers_and_factors_beside_them(tmp_path: Path) -> None:
+    text = """
+    [[steps]]
+    step = "Preprocess"
+    by = { is = "magr", alpha = 0.01, per = { is = "PerGroup", group = 32 } }
+    [[steps]]
+    step = "Quantize"
+    weights = { bits = 3 }
+    per = { is = "PerGroup", group = 32 }
+    method = { is = "spqr", fraction = 0.02 }
+    rank = 8
+    low_rank = "l2qer"
+    [[steps]]
+    step = "Quantize"
+    weights = { bits = 3, symmetric = false, integer_zero = false, arithmetic = "divide_add_round" }
+    method = { is = "hqq", steps = 9 }
+    """
+    loaded = recipe(tmp_path, text)
+    assert loaded.steps[1].rank == 8 and loaded.steps[1].low_rank is l2qer  # type: ignore[attr-defined]
+    assert repr(loaded.steps[:2]) == repr((
+        Preprocess(partial(magr, alpha=0.01, per=PerGroup(32))),
+        Quantize(Uniform(3), PerGroup(32), method=partial(spqr, fraction=0.02), rank=8, low_rank=l2qer),
+    ))  # fmt: skip
+    assert repr(loaded.steps[2].method) == repr(partial(hqq, steps=9))  # type: ignore[attr-defined]
+    with pytest.raises(RecipeError, match=r"step 2 \(Quantize\).low_rank: expected one of lqer, l2qer, qera, svdquant"):
+        recipe(tmp_path, text.replace('"l2qer"', '"lora"'))
 
 
 def test_the_presets_are_what_their_first_lines_say() -> None:

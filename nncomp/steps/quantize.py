@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import NoneType
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +16,11 @@ from nncomp.formats.granularity import Granularity
 from nncomp.hooks import Hook, Timed
 from nncomp.layer import Linear
 from nncomp.network import MLP
-from nncomp.quantize import Dynamic, bias_correction, minmax
-from nncomp.quantize.checks import check_codes
-from nncomp.quantize.nearest import fit_grid
+from nncomp.quantize import Dynamic, bias_correction, minmax, qera
 from nncomp.quantize.ranges import Range
-from nncomp.scoring import asked
 from nncomp.shown import shown, word
 from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.rounding import brings_grid, by_method, check_low_rank, check_method, in_floats, shipped, with_factors
 from nncomp.transforms import (
     A2Q,
     LSQ,
@@ -36,7 +35,7 @@ from nncomp.transforms import (
     Rounded,
     TrainedInput,
 )
-from nncomp.weights import Dense, Latent, Quantized, Shared, Sparse
+from nncomp.weights import Dense, Latent, Sparse
 from nncomp.weights.latent import Transform
 
 Through = FakeQuantize | LSQ | TQT | DoReFa | BinaryConnect | XNOR | TWN | TTQ | A2Q | BinaryRelax
@@ -56,9 +55,14 @@ class Quantize:
     other gradients, `DoReFa`, `TWN`, `TTQ`, `XNOR` and `BinaryConnect` are for few bits, `BinaryRelax` comes to them by
     degrees, and `A2Q` is for accumulators of few. Without, weights are rounded to nearest, or by `method`: from the
     `grid` and what else it asks for by the names of its arguments (`Evidence`) to codes, as `gptq`, `obq`, `k_best` do,
-    layer after layer, each on what those before it, already quantized, hand on. `correct_bias`: biases give the outputs
-    on the samples the mean they would have with weights in floats (`bias_correction`). Batch norms train along and are
-    folded in the end, into weights or into scales; those of shared or encoded weights stay.
+    layer after layer, each on what those before it, already quantized, hand on. One that asks for `format` and `per`
+    makes its own grid: `hqq`, or `spqr`, whose outliers stay in floats. With a `rank`, a pair of factors of it, at most
+    of the layer's own, stays in floats too, by `low_rank`: `lqer`, `l2qer` and `qera` find them of what rounding lost,
+    `svdquant` before it. Such weights are a `Sum` of codes and the rest, and multiply floats; all its parts train in a
+    `FineTune` to come. It is this step and no second one that does that, since the weights in floats are gone later,
+    and the layers to come are to see the correction. `correct_bias`: biases give the outputs on the samples the mean
+    they would have with weights in floats (`bias_correction`). Batch norms train along and are folded in the end, into
+    weights or into scales; those of shared or encoded weights stay.
 
     >>> from nncomp.data import load_data
     >>> network = Quantize()(MLP.init([64, 32, 10]), load_data("digits"))
@@ -73,16 +77,18 @@ class Quantize:
     input_ranges: Range = minmax
     samples: int = 2000
     during: FineTune | None = None
-    method: Callable[..., np.ndarray] | None = None
+    method: Callable[..., Any] | None = None
     correct_bias: bool = False
     through: Through | None = None
     train_inputs: Callable[[Grid], TrainedInput] | None = None
     first_inputs: Uniform | None = None
+    rank: int = 0
+    low_rank: Callable[..., tuple[np.ndarray, ...]] = qera
 
     __repr__ = shown
 
     def __post_init__(self) -> None:
-        check_whole(self, samples=1)
+        check_whole(self, samples=1, rank=0)
         expected = {
             "weights": Uniform | Format,
             "per": Granularity,
@@ -117,11 +123,17 @@ class Quantize:
         if self.train_inputs is not None and (self.during is None or not isinstance(self.inputs, Uniform)):
             raise ValueError(f"{word(self.train_inputs)} trains static grids of the inputs: `during` and a Uniform")
         if self.method is not None:
-            asked(self.method, "grid")
+            check_method(self.method)
             if self.during is not None or not isinstance(self.weights, Uniform):
                 raise ValueError(
                     f"{word(self.method)} rounds to a uniform grid at once: no training, no {self.weights}"
                 )
+            if brings_grid(self.method) and self.weight_ranges is not minmax:
+                raise ValueError(f"{word(self.method)} brings its own grid: weight_ranges are not for it")
+        if self.rank:
+            check_low_rank(self.low_rank)
+        if (self.during is not None) if self.rank else self.low_rank is not qera:
+            raise ValueError(f"{word(self.low_rank)} finds factors of a rank of at least 1, once weights are trained")
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         if self.during is not None:
@@ -129,10 +141,10 @@ class Quantize:
             if self.train_inputs is not None:
                 start = start.with_layers(self._with_trained_input)
             own = [Timed()] if isinstance(self.through, BinaryRelax) else []
-            return self.during(start, data, (*own, *hooks)).with_layers(_stored)
-        network = network.with_layers(lambda layer: _in_floats(layer).folded())
-        if self.method is None and not self.correct_bias:
-            return self._with_inputs(network.with_layers(lambda layer: _stored(self._latent(layer))), data)
+            return self.during(start, data, (*own, *hooks)).with_layers(shipped)
+        network = network.with_layers(lambda layer: in_floats(layer).folded())
+        if self.method is None and not self.correct_bias and not self.rank:
+            return self._with_inputs(network.with_layers(lambda layer: shipped(self._latent(layer))), data)
         samples = data.train.first(self.samples)
         for i, layer in enumerate(network.layers):
             network = network.with_layer(i, self._quantized(layer, i, Evidence(network, samples)))
@@ -140,7 +152,13 @@ class Quantize:
 
     def _quantized(self, layer: Linear, i: int, evidence: Evidence) -> Linear:
         """Layer i, by its evidence in a network whose layers before it are quantized."""
-        new = _stored(self._latent(layer)) if self.method is None else self._by_method(layer, i, evidence)
+        if (self.method is not None or self.rank) and not isinstance(layer.weight, Dense):
+            way = "by a method" if self.method is not None else "beside factors"
+            raise ValueError(f"dense float weights are rounded {way}, not {type(layer.weight).__name__}")
+        if self.rank:
+            new = with_factors(self.low_rank, self.rank, layer, i, evidence, self._rounded)
+        else:
+            new = self._rounded(layer, i, evidence)
         if self.correct_bias:
             mean = evidence.X[i].mean(axis=0)
             new = replace(new, bias=bias_correction(layer.weight.dense(), new.weight.dense(), layer.bias, mean))
@@ -148,7 +166,7 @@ class Quantize:
 
     def _latent(self, layer: Linear) -> Linear:
         """The layer's float weight, seen through its quantization; its pattern, if it has one, kept."""
-        layer = _in_floats(layer)
+        layer = in_floats(layer)
         weight = layer.weight.prepared()
         mask = weight.mask if isinstance(weight, Sparse) else None
         transform: Transform
@@ -160,14 +178,11 @@ class Quantize:
             transform = FakeQuantize(self.weights, self.per, self.weight_ranges, mask)
         return replace(layer, weight=Latent.of(transform, weight.dense()), input=None)
 
-    def _by_method(self, layer: Linear, i: int, evidence: Evidence) -> Linear:
-        if not isinstance(layer.weight, Dense) or self.method is None:
-            raise ValueError(f"dense float weights are rounded by a method, not {type(layer.weight).__name__}")
-        given = {name: getattr(evidence, name)[i] for name in asked(self.method, "grid")}
-        grid = fit_grid(layer.weight.w, self.weights, self.per, self.weight_ranges)  # type: ignore[arg-type]
-        q = self.method(**given, grid=grid)
-        check_codes(q, layer.weight.shape, grid, f"{word(self.method)}, layer {i}")
-        return replace(layer, weight=Quantized.of(q, grid))
+    def _rounded(self, layer: Linear, i: int, evidence: Evidence) -> Linear:
+        """Layer i in codes, with its outliers if the method has any."""
+        if self.method is None or not isinstance(self.weights, Uniform):
+            return shipped(self._latent(layer))
+        return by_method(self.method, layer, i, evidence, self.weights, self.per, self.weight_ranges)
 
     def _with_trained_input(self, layer: Linear) -> Linear:
         assert self.train_inputs is not None and isinstance(layer.input, Grid)
@@ -179,20 +194,3 @@ class Quantize:
             return calibrate(network, x, self.inputs, self.input_ranges, self.first_inputs)
         dynamic = self.inputs
         return network.with_layers(lambda layer: replace(layer, input=dynamic))
-
-
-def _in_floats(layer: Linear) -> Linear:
-    """A layer as it comes to be quantized: values that weights share in floats, and inputs."""
-    layer = layer.stored()
-    if isinstance(layer.weight, Shared):
-        layer = replace(layer, weight=layer.weight.decoded())
-    return replace(layer, input=None)
-
-
-def _stored(layer: Linear) -> Linear:
-    """The layer as it ships: what was to be drawn onto codes in a training is on them, however far that was."""
-    weight = layer.weight
-    if isinstance(weight, Latent) and isinstance(weight.transform, BinaryRelax):
-        layer = replace(layer, weight=weight.with_params((np.ones_like(weight.p[0]), weight.w)))
-    layer = layer.stored()
-    return layer.folded() if isinstance(layer.weight, Quantized) else layer

@@ -14,7 +14,7 @@ from nncomp.activations import Softmax
 from nncomp.formats import Grid, PerColumn, PerGroup, PerRow, PerTensor, Uniform, divide_add_round, mxfp4
 from nncomp.layer import Linear
 from nncomp.network import MLP
-from nncomp.quantize import Dynamic
+from nncomp.quantize import Dynamic, spqr
 from nncomp.quantize.nearest import fit_grid
 from nncomp.steps import Prune, Quantize, Share
 from nncomp.weights import Dense, Quantized, Sparse
@@ -136,6 +136,7 @@ OTHER_FORMS: dict[str, Callable[[MLP], MLP]] = {
     "sparse codes": lambda n: Quantize()(Prune(0.6)(n, DATA), DATA),
     "shared": lambda n: Share(4)(n, DATA),
     "blocks": lambda n: Quantize(mxfp4, inputs=None)(n, DATA),
+    "outliers and factors": lambda n: Quantize(Uniform(3), inputs=None, method=spqr, rank=2)(n, DATA),
     "zero points that are no codes": lambda n: Quantize(
         Uniform(4, symmetric=False, integer_zero=False, arithmetic=divide_add_round), inputs=None
     )(n, DATA),
