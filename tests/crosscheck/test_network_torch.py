@@ -15,11 +15,18 @@ from nncomp.network import MLP, backward, forward
 from nncomp.norm import BatchNorm
 from nncomp.quantize import Dynamic, Percentile, minmax, round_to_nearest
 from nncomp.transforms import FakeQuantize, Masked
-from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
+from nncomp.weights import Dense, Latent, LowRank, Quantized, Sparse, Sum, Weight
 
 torch = pytest.importorskip("torch")
 
 from tests.crosscheck.torch_graph import ACTIVATIONS, TorchNetwork, assert_close  # noqa: E402
+
+
+def thin(w: np.ndarray) -> LowRank:
+    """A product of rank 2 at most, of w's shape."""
+    rank = min(2, *w.shape)
+    return LowRank(w[:, :rank].copy(), w[:rank].copy())
+
 
 FORMS = {
     "dense": lambda w, mask, format, per, ranges: Dense(w),
@@ -32,6 +39,10 @@ FORMS = {
     "fake quantized": lambda w, mask, format, per, ranges: Latent.of(FakeQuantize(format, per, ranges), w),
     "masked and fake quantized": lambda w, mask, format, per, ranges: Latent.of(
         FakeQuantize(format, per, ranges, mask), w
+    ),
+    "low rank": lambda w, mask, format, per, ranges: thin(w),
+    "codes, outliers and factors": lambda w, mask, format, per, ranges: Sum(
+        (Quantized(*round_to_nearest(w, format, per, ranges)), Sparse.from_dense(w, mask), thin(w))
     ),
 }
 
@@ -80,6 +91,8 @@ def networks(draw: st.DrawFn, forms=st.sampled_from(sorted(FORMS)), norms=st.jus
 
 def coded(weight: Weight) -> bool:
     """Whether the weight's values are few: integers times scales."""
+    if isinstance(weight, Sum):
+        return any(coded(part) for part in weight.parts)
     return isinstance(weight, Quantized) or (isinstance(weight, Latent) and isinstance(weight.transform, FakeQuantize))
 
 

@@ -1,6 +1,7 @@
 """What nncomp computes by hand, written again in torch's operations, so that autograd supplies the gradients."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from nncomp.norm import BatchNorm
 from nncomp.quantize import Dynamic, Percentile, minmax
 from nncomp.quantize.ranges import Range
 from nncomp.transforms import FakeQuantize, Masked
-from nncomp.weights import Dense, Latent, Quantized, Sparse, Weight
+from nncomp.weights import Dense, Latent, LowRank, Quantized, Sparse, Sum, Weight
 
+T = TypeVar("T")
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
@@ -111,19 +113,34 @@ def power_of_two(scale: np.ndarray) -> np.ndarray:
     return 2 ** np.floor(np.log2(scale))
 
 
-def weight_leaf(weight: Weight) -> "torch.Tensor":
-    """What torch trains of a weight: the mantissas, from 1 to 2, of a quantized one's scales, else all of it."""
+def weight_leaves(weight: Weight) -> list["torch.Tensor"]:
+    """What torch trains of a weight: the mantissas, from 1 to 2, of the scales of codes; factors; else all of it."""
     match weight:
         case Quantized():
-            return leaf(weight.grid.scale / power_of_two(weight.grid.scale))
+            return [leaf(weight.grid.scale / power_of_two(weight.grid.scale))]
         case Latent():
-            return leaf(weight.w)
-    return leaf(weight.dense())
+            return [leaf(weight.w)]
+        case LowRank(A=A, B=B):
+            return [leaf(A), leaf(B)]
+        case Sum(parts=parts):
+            return [one for part in parts for one in weight_leaves(part)]
+    return [leaf(weight.dense())]
 
 
-def matrix(weight: Weight, w: "torch.Tensor") -> "torch.Tensor":
-    """W (out, in) as a function of `weight_leaf(weight)`; masked weights are a product with the mask."""
+def by_part(weight: Sum, values: Sequence[T]) -> list[tuple[Weight, Sequence[T]]]:
+    """Each part with what belongs to its params."""
+    ends = np.cumsum([len(part.params) for part in weight.parts])
+    return [(part, values[end - len(part.params) : end]) for part, end in zip(weight.parts, ends)]
+
+
+def matrix(weight: Weight, leaves: Sequence["torch.Tensor"]) -> "torch.Tensor":
+    """W (out, in) as a function of `weight_leaves(weight)`; masked weights are a product with the mask."""
+    w = leaves[0]
     match weight:
+        case Sum():
+            return sum(matrix(part, its) for part, its in by_part(weight, leaves))
+        case LowRank():
+            return w @ leaves[1]
         case Dense():
             return w
         case Sparse():
@@ -158,7 +175,7 @@ class TorchNetwork:
     def __init__(self, network: MLP) -> None:
         self.layers = network.layers
         self.leaves = [
-            [weight_leaf(layer.weight), *(leaf(p) for p in layer.params[len(layer.weight.params) :])]
+            [*weight_leaves(layer.weight), *(leaf(p) for p in layer.params[len(layer.weight.params) :])]
             for layer in self.layers
         ]
 
@@ -173,8 +190,9 @@ class TorchNetwork:
 
     @staticmethod
     def _layer(layer: Linear, leaves: list["torch.Tensor"], x: "torch.Tensor", training: bool) -> "torch.Tensor":
-        w, bias, *norm = leaves
-        z = F.linear(on_input_grid(layer.input, x), matrix(layer.weight, w), bias)
+        n = len(layer.weight.params)
+        bias, *norm = leaves[n:]
+        z = F.linear(on_input_grid(layer.input, x), matrix(layer.weight, leaves[:n]), bias)
         if layer.norm is not None:
             z, _, _ = normalize(layer.norm, *norm, z, training)
         return (ACTIVATIONS | ACCURATE)[type(layer.activation)](layer.activation, z)
@@ -188,9 +206,12 @@ class TorchNetwork:
             at, [p for leaves in self.leaves for p in leaves], seeds, allow_unused=True, materialize_grads=True
         ))  # fmt: skip
         per_layer = [tuple(next(flat) for _ in leaves) for leaves in self.leaves]
-        return [self._at_params(layer.weight, grads) for layer, grads in zip(self.layers, per_layer)]
+        return [tuple(at_params(layer.weight, grads)) for layer, grads in zip(self.layers, per_layer)]
 
-    @staticmethod
-    def _at_params(weight: Weight, grads: tuple["torch.Tensor", ...]) -> tuple["torch.Tensor", ...]:
-        """A sparse weight's gradient is wanted at the kept weights alone, row by row."""
-        return (grads[0][torch.tensor(weight.mask)], *grads[1:]) if isinstance(weight, Sparse) else grads
+
+def at_params(weight: Weight, grads: Sequence["torch.Tensor"]) -> list["torch.Tensor"]:
+    """A sparse weight's gradient is wanted at the kept weights alone, row by row."""
+    if isinstance(weight, Sum):
+        own = [g for part, its in by_part(weight, grads) for g in at_params(part, its)]
+        return [*own, *grads[len(weight.params) :]]
+    return [grads[0][torch.tensor(weight.mask)], *grads[1:]] if isinstance(weight, Sparse) else list(grads)
