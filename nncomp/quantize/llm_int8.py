@@ -13,7 +13,8 @@ def llm_int8(
 
     Of `X (samples, in)` and `W (out, in)` without the columns of O, each row has a scale `max|.| / 127`, and X8 and W8
     are its codes (section 2, equation 8); sums of their products are exact. Where weights are `prequantized`, as
-    bitsandbytes loads them, rows are scaled with all their columns and W_O is what their codes stand for.
+    bitsandbytes loads them, rows are scaled with all their columns and W_O is what their codes stand for. Each batch
+    has outliers of its own: a way to multiply, and no form that weights are stored in, so no step makes it.
 
     >>> Y, outliers = llm_int8(np.array([[8.0, 1.0, 127.0]]), np.array([[0.3, 127.0, 2.2]]), threshold=100.0)
     >>> Y, outliers
