@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks.quantization import inference, layers, mixed, networks, pictures
+from benchmarks.quantization import beside, inference, layers, mixed, networks, pictures
 
 QUESTIONS: dict[str, Callable[[list[str]], None]] = {
     "layers": layers.main,  # what each method loses of a layer's outputs
     "networks": networks.main,  # what it costs a network, five seeds, both data sets
+    "beside": beside.main,  # floats beside codes: outliers, low-rank factors
     "mixed": mixed.main,  # bits by layer
     "inference": inference.main,  # whole networks in integers, timed beside others
     "pictures": pictures.main,
