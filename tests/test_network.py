@@ -77,7 +77,10 @@ def test_gradient_passes_straight_through_an_unsaturated_input_grid(layer: Linea
 
 
 def plain_integer_layer(layer: Linear, x: np.ndarray) -> np.ndarray:
-    """The layer by its definition: NumPy int64 sums, no kernel, no weight class."""
+    """The layer by its definition: NumPy int64 sums, no kernel, no weight class.
+
+    Of twice the steps, whole where zero points lie halfway, times half the scale: powers of two change no bit.
+    """
     weight, grid = layer.weight, layer.input.grid_for(x)  # type: ignore[union-attr]
     assert isinstance(weight, Quantized)
     q = np.clip(np.rint(x / grid.scale) + grid.zeros, grid.format.qmin, grid.format.qmax).astype(np.int64)
@@ -87,9 +90,10 @@ def plain_integer_layer(layer: Linear, x: np.ndarray) -> np.ndarray:
     y = np.zeros((len(x), weight.shape[0]), x.dtype)
     for block, start in enumerate(range(0, weight.shape[1], group)):
         columns = slice(start, start + group)
-        steps = np.where(kept, codes.astype(np.int64) - weight.grid.zeros[:, [block]].astype(np.int64), 0)[:, columns]
-        acc = (q[:, columns] - grid.zeros.astype(np.int64)) @ steps.T
-        y += acc.astype(x.dtype) * (grid.scale * weight.grid.scale[:, [block]].T)
+        zeros = (2 * weight.grid.zeros[:, [block]]).astype(np.int64)
+        twice = np.where(kept, 2 * codes.astype(np.int64) - zeros, 0)[:, columns]
+        acc = (q[:, columns] - grid.zeros.astype(np.int64)) @ twice.T
+        y += acc.astype(x.dtype) * (grid.scale * weight.grid.scale[:, [block]].T / 2)
     y += layer.bias
     return layer.activation(y if layer.norm is None else layer.norm.apply(y))
 

@@ -13,9 +13,9 @@ from nncomp.activations import Softmax
 from nncomp.network import MLP
 from nncomp.prune import compensate, geometric_median, mean_activation, nonzero_activation, row_l1, row_l2
 from nncomp.shrinking import shrink, without_neurons
-from nncomp.weights import Dense, Encoded, Quantized, Shared, Sparse
+from nncomp.weights import Dense, Sparse
 from tests.strategies.networks import networks
-from tests.strategies.weights import matrices, seeds
+from tests.strategies.weights import dense, matrices, seeds, sparse
 
 
 def deadened(network: MLP, seed: int, as_mask: bool) -> MLP:
@@ -30,11 +30,7 @@ def deadened(network: MLP, seed: int, as_mask: bool) -> MLP:
     return MLP(tuple(made))
 
 
-def floats_only(network: MLP) -> bool:
-    return not any(isinstance(layer.weight, Quantized | Encoded | Shared) for layer in network.layers)
-
-
-@given(networks(np.float64, quantized_inputs=False).filter(floats_only), seeds, st.booleans())
+@given(networks(np.float64, quantized_inputs=False, forms=[dense, sparse]), seeds, st.booleans())
 def test_the_smaller_network_is_the_same_function(network: MLP, seed: int, as_mask: bool) -> None:
     """With every activation, batch norm, and form of weight; rounded differently, as sums are of fewer terms."""
     dead = deadened(network, seed, as_mask)

@@ -1,5 +1,8 @@
 """Whole networks: every form of weight, activation, norm and input quantizer, in any combination."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -12,6 +15,7 @@ from nncomp.quantize import Dynamic, minmax
 from nncomp.quantize.nearest import fit_grid
 from tests.strategies.weights import STORED, byte_uniforms, fitting, seeds
 
+Forms = Sequence[Callable[..., st.SearchStrategy[Any]]]
 activations = st.sampled_from([Identity(), ReLU(), LeakyReLU(0.2), Tanh(), GELU(), SiLU()])
 
 
@@ -28,8 +32,10 @@ def inputs(draw: st.DrawFn, dtype: type):  # type: ignore[no-untyped-def]
 
 
 @st.composite
-def layers(draw: st.DrawFn, width: int, dtype: type, quantized_inputs: bool, norms: bool) -> Linear:
-    weight = draw(st.one_of([form(dtype) for form in STORED]))
+def layers(
+    draw: st.DrawFn, width: int, dtype: type, quantized_inputs: bool, norms: bool, forms: Forms = STORED
+) -> Linear:
+    weight = draw(st.one_of([form(dtype) for form in forms]))
     weight = fitting(weight, (weight.shape[0], width))
     rng = np.random.default_rng(draw(seeds))
     out = weight.shape[0]
@@ -42,11 +48,17 @@ def layers(draw: st.DrawFn, width: int, dtype: type, quantized_inputs: bool, nor
 
 
 @st.composite
-def networks(draw: st.DrawFn, dtype: type = np.float32, quantized_inputs: bool = True, norms: bool = True) -> MLP:
-    """One to three layers."""
+def networks(
+    draw: st.DrawFn,
+    dtype: type = np.float32,
+    quantized_inputs: bool = True,
+    norms: bool = True,
+    forms: Forms = STORED,
+) -> MLP:
+    """One to three layers, their weights of these forms."""
     width = draw(st.integers(1, 8))
     chain = []
     for _ in range(draw(st.integers(1, 3))):
-        chain.append(draw(layers(width, dtype, quantized_inputs, norms)))
+        chain.append(draw(layers(width, dtype, quantized_inputs, norms, forms)))
         width = chain[-1].weight.shape[0]
     return MLP(tuple(chain))
