@@ -16,15 +16,16 @@ def assert_gradient(
 ) -> None:
     """Law 2: `|numeric - analytic| <= 1e-6 |g| |d|` along a random unit direction d through all arrays together.
 
-    Every entry is measured in units of its own size (a zero in units of its array's largest), so that a scale of 1e-6
-    and a weight of 10 both take a step that is small for them. What rounding of f itself can contribute, a few units in
-    the last place of f over twice the step, is added; it only matters where the gradient all but vanishes. `terms`: the
-    size of what cancels within f, where that can be far larger than f.
+    Every entry is measured in units of its own size, so that a scale of 1e-6 and a weight of 10 both take a step that
+    is small for them; a zero in units of its array's largest, but of 1 at most, which is the step of a grid that
+    nothing spans. What rounding of f itself can contribute, a few units in the last place of f over twice the step, is
+    added; it only matters where the gradient all but vanishes. `terms`: the size of what cancels within f, where that
+    can be far larger than f.
     """
     assert all(a.dtype == np.float64 for a in at), "derivatives are taken in float64"
     assert [g.shape for g in gradients] == [a.shape for a in at]
     rng = np.random.default_rng(seed)
-    unit = [np.where(a == 0, np.abs(a).max(initial=0) or 1.0, np.abs(a)) for a in at]
+    unit = [np.where(a == 0, min(np.abs(a).max(initial=0) or 1.0, 1.0), np.abs(a)) for a in at]
     direction = [rng.standard_normal(a.shape) for a in at]
     length = np.sqrt(sum(float((d * d).sum()) for d in direction))
     if length == 0:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.formats import Grid, PerRow, PerTensor, Uniform
+from nncomp.formats import Grid, PerColumn, PerRow, PerTensor, Uniform
 from nncomp.hooks import Hook
 from nncomp.network import MLP
 from nncomp.optim import Adam
@@ -31,7 +31,9 @@ from nncomp.transforms import (
     StochasticBinaryConnect,
 )
 from nncomp.weights import Dense, Latent, PackedCodes, Quantized, Shared, Sparse
+from tests.gradients import assert_gradient
 from tests.strategies.data import small
+from tests.strategies.surrogates import trained_through
 from tests.strategies.weights import seeds
 
 RNG = np.random.default_rng(7)
@@ -240,6 +242,18 @@ def test_ewgs_is_equation_4_and_straight_through_without_its_delta() -> None:
             x_n, x_q = (w[i, j] / top + 1) / 2, (effective[i, j] / top + 1) / 2
             expected = g[i, j] * (1 + 0.5 * np.sign(g[i, j]) * (x_n - x_q)) if mask[i, j] else 0
             np.testing.assert_allclose(dw[i, j], expected, rtol=1e-10)
+
+
+def test_dsq_where_a_column_spans_nothing() -> None:
+    weight = Latent.of(DSQ(Uniform(2, False, False), PerColumn(), alpha=0.1), np.array([[125.0, -132, 0, 947]]))
+    _, (dw,) = weight.vjp(weight.forward(np.eye(4))[1], np.ones((4, 1)))
+
+    def loss(w: np.ndarray) -> float:
+        W = trained_through(weight, (w,))
+        assert W is not None
+        return float(W.sum())
+
+    assert_gradient(loss, weight.params, [dw])
 
 
 def test_dsq_lies_between_a_line_and_a_step() -> None:
