@@ -59,12 +59,16 @@ modules = [m.name for m in pkgutil.walk_packages(nncomp.__path__, 'nncomp.')]
 
 
 def test_every_module_can_be_the_first() -> None:
+    """What a package loads itself needs no trial of its own: its package is loaded before it, whoever is asked for."""
     code = """
+done = set()
 for module in modules:
-    for loaded in [m for m in sys.modules if m.partition('.')[0] == 'nncomp']:
-        del sys.modules[loaded]
-    importlib.import_module(module)
-print(len(modules))
+    if module not in done:
+        for loaded in [m for m in sys.modules if m.partition('.')[0] == 'nncomp']:
+            del sys.modules[loaded]
+        importlib.import_module(module)
+        done |= {m for m in sys.modules if m == module or m.startswith(module + '.')}
+print(len(done))
 """
     files = [p for p in ROOT.rglob("*.py") if p != ROOT / "__init__.py"]
     assert python(EVERY_MODULE + code) == str(len(files))

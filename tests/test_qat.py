@@ -1,5 +1,6 @@
 """Weights that train through their quantization: the papers' equations written out in loops, starts, and what ships."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -40,6 +41,13 @@ RNG = np.random.default_rng(7)
 DATA = small(2, samples=200, apart=2.0)
 NETWORK = FineTune(epochs=10, batch=20, optimizer=Adam(5e-3))(MLP.init([8, 12, 3]), DATA)
 SHORT = FineTune(epochs=6, batch=20, optimizer=Adam(2e-3))
+
+
+def name(by: Any) -> str:
+    """The transform and its options, without the addresses of functions, which every process has others of."""
+    return re.sub(r"<function (\w+) at \w+>", r"\1", repr(by))
+
+
 EACH: list[Any] = [
     LSQ(Uniform(2)), LSQ(Uniform(4), PerRow(), gradient_scale=False), TQT(Uniform(4)), DoReFa(1), DoReFa(3),
     BinaryConnect(), StochasticBinaryConnect(), XNOR(), XNOR(exact=True), TWN(), TTQ(), EWGS(Uniform(3), delta=0.1),
@@ -355,7 +363,7 @@ DEGENERATE = {
 
 @pytest.mark.parametrize("pruned", ["none", "some", "all"])
 @pytest.mark.parametrize("what", DEGENERATE)
-@pytest.mark.parametrize("by", EACH, ids=repr)
+@pytest.mark.parametrize("by", EACH, ids=name)
 def test_degenerate_weights_have_a_defined_result(by: Any, what: str, pruned: str) -> None:
     w = DEGENERATE[what].astype(np.float32)
     if pruned != "none":
@@ -375,7 +383,7 @@ def test_degenerate_weights_have_a_defined_result(by: Any, what: str, pruned: st
         assert np.abs(effective[w == 0]).max(initial=0) < 2e-31, "nothing comes of nothing"
 
 
-@pytest.mark.parametrize("by", EACH, ids=repr)
+@pytest.mark.parametrize("by", EACH, ids=name)
 def test_nan_raises(by: Any) -> None:
     with pytest.raises(ValueError, match="nan|NaN"):
         Latent.of(by, np.array([[1.0, np.nan]])).store()
@@ -391,7 +399,7 @@ def test_codes_take_as_many_bits_as_they_need(by: Any, bits: int) -> None:
     assert stored.codes.nbytes == 64 * bits / 8
 
 
-@pytest.mark.parametrize("by", EACH, ids=repr)
+@pytest.mark.parametrize("by", EACH, ids=name)
 def test_networks_train_through_each_and_ship_what_was_trained(by: Any) -> None:
     trained = Quantize(inputs=None, through=by, during=SHORT)(NETWORK, DATA)
     half = Prune(0.5)(NETWORK, DATA)
@@ -404,7 +412,7 @@ def test_networks_train_through_each_and_ship_what_was_trained(by: Any) -> None:
                 assert not (layer.weight.dense() != 0)[~old.weight.mask].any()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("by", [LSQ(Uniform(2), PerRow()), EWGS(Uniform(2)), TWN(), TTQ(), XNOR(exact=True)], ids=repr)
+@pytest.mark.parametrize("by", [LSQ(Uniform(2), PerRow()), EWGS(Uniform(2)), TWN(), TTQ(), XNOR(exact=True)], ids=name)
 def test_training_through_few_bits_beats_rounding_to_them(by: Any) -> None:
     def accuracy(network: MLP) -> float:
         return float((network(DATA.train.x).argmax(axis=1) == DATA.train.y).mean())

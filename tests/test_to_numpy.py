@@ -51,7 +51,7 @@ def test_arrays_keep_values_shape_and_dtype_in_the_machines_byte_order(x: np.nda
         assert np.shares_memory(x, y)
 
 
-@pytest.mark.parametrize("wrap", [lambda a: a, OnlyDLPack, OnlyArray, np.asfortranarray], ids=str)
+@pytest.mark.parametrize("wrap", [lambda a: a, OnlyDLPack, OnlyArray, np.asfortranarray], ids=lambda f: f.__name__)
 def test_memory_is_shared_and_cannot_be_written_through(wrap: Any) -> None:
     source = np.arange(6.0).reshape(2, 3)
     held = wrap(source)
