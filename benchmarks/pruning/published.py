@@ -26,7 +26,7 @@ class Row(NamedTuple):
 ROWS = [
     Row("weights and connections", "12x at 1.59", "Han et al. 2015", "gradual", 28.0),
     Row("dynamic network surgery", "56x at 1.99", "Guo et al. 2016", "gradual", 66.0),
-    Row("sparse variational dropout", "68x at 1.92", "Molchanov et al. 2017", "variational dropout", 6.0),
+    Row("sparse variational dropout", "68x at 1.92", "Molchanov et al. 2017", "variational dropout", 4.5),
     Row("gradual pruning, its weights moving", "-", "after Liu et al. 2021", "gradual, moving", 66.0),
     Row("the same, smaller", "-", "", "gradual, moving", 100.0),
     Row("RigL", "-", "Evci et al. 2020", "RigL", 66.0),
@@ -58,7 +58,7 @@ def page(results: Sequence[dict[str, Any]]) -> str:
         dense = f", dense {mean(first):.2f}" if row.method == "ticket" and first else ""
         lines.append(
             f"| {row.result} | {row.figure} | {row.source} | {row.method} | {times:.1f}x | {flops:.1f} K | "
-            f"{told[0]}{dense} | {told[1]} | {len(errors['mnist'])} |"
+            f"{told[0]}{dense} | {told[1]} | {', '.join(str(len(e)) for e in errors.values() if e)} |"
         )
     return "\n".join(lines) + "\n"
 
