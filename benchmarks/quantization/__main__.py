@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks.quantization import beside, inference, layers, mixed, networks, pictures
+from benchmarks.quantization import beside, inference, layers, mixed, networks, pictures, training
 
 QUESTIONS: dict[str, Callable[[list[str]], None]] = {
     "layers": layers.main,  # what each method loses of a layer's outputs
@@ -11,6 +11,7 @@ QUESTIONS: dict[str, Callable[[list[str]], None]] = {
     "beside": beside.main,  # floats beside codes: outliers, low-rank factors
     "mixed": mixed.main,  # bits by layer
     "inference": inference.main,  # whole networks in integers, timed beside others
+    "training": training.main,  # few bits, trained for
     "pictures": pictures.main,
 }
 
