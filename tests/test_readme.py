@@ -37,7 +37,7 @@ def test_the_first_screen_runs(
 def test_each_set_up_line_stands_alone() -> None:
     lines = blocks("sh")
     assert len(lines) == 2 and all(line.count("\n") == 1 and not line.startswith("$") for line in lines)
-    assert lines[0].rstrip().endswith("nncomp demo") and lines[1].rstrip().endswith("-m pytest")
+    assert lines[0].rstrip().endswith("nncomp demo") and lines[1].rstrip().endswith("-m pytest -n auto")
 
 
 def test_its_recipe_can_be_followed(tmp_path: Path) -> None:
