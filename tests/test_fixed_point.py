@@ -13,6 +13,7 @@ from nncomp.formats.multiplier import (
     doubling_high_mul,
     multiply_once_rounded,
     multiply_twice_rounded,
+    multiply_twice_upward,
     quantize_multiplier,
     rounding_divide_by_power,
 )
@@ -58,6 +59,10 @@ def half_away(v: Fraction) -> int:
     return math.floor(abs(v) + Fraction(1, 2)) * (1 if v >= 0 else -1)
 
 
+def half_upward(v: Fraction) -> int:
+    return math.floor(v + Fraction(1, 2))
+
+
 @given(int32, int32, st.integers(0, 31))
 @example(-3, 1 << 30, 1)
 @example(-6, 1 << 30, 2)
@@ -71,7 +76,7 @@ def test_the_two_roundings(a: int, b: int, exponent: int) -> None:
 def test_a_product_rounded_once_and_twice(a: int, factor: float) -> None:
     m, shift = quantize_multiplier(factor)
     x = np.array([a], np.int32)
-    once = math.floor(Fraction(a * m) * Fraction(2) ** (shift - 31) + Fraction(1, 2))
+    once = half_upward(Fraction(a * m) * Fraction(2) ** (shift - 31))
     if -(2**31) <= once < 2**31:
         assert multiply_once_rounded(x, m, shift)[0] == once
     else:
@@ -79,11 +84,13 @@ def test_a_product_rounded_once_and_twice(a: int, factor: float) -> None:
             multiply_once_rounded(x, m, shift)
     scaled = a * 2 ** max(shift, 0)
     if -(2**31) <= scaled < 2**31:
-        twice = half_away(Fraction(high_mul(scaled, m), 2 ** max(-shift, 0)))
-        assert multiply_twice_rounded(x, m, shift)[0] == twice
+        high = Fraction(high_mul(scaled, m), 2 ** max(-shift, 0))
+        assert multiply_twice_rounded(x, m, shift)[0] == half_away(high)
+        assert multiply_twice_upward(x, m, shift)[0] == half_upward(high)
     else:
-        with pytest.raises(ValueError, match="leave 32 bits"):
-            multiply_twice_rounded(x, m, shift)
+        for twice in (multiply_twice_rounded, multiply_twice_upward):
+            with pytest.raises(ValueError, match="leave 32 bits"):
+                twice(x, m, shift)
 
 
 @pytest.mark.parametrize(

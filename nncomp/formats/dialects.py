@@ -1,7 +1,9 @@
 """What each system makes of a weight: the scale, the division, the zero point, the rounding, the range; by name.
 
-Proved bit for bit against the installed package (`tests/crosscheck`): `onnxruntime`, the three of PyTorch, `torchao`.
-The others follow the formula in their sources.
+Proved bit for bit against the installed package (`tests/crosscheck`): `onnxruntime`, the three of PyTorch, `torchao`;
+of TFLite `tflite_twice`, `tflite_reference`, `tflite_ruy` and `xnnpack` (ai-edge-litert 2.3.0), whose MUL and CONV_2D
+prove how `gemmlowp` requantizes, too. The others follow the formula in their sources; so does `tflite_once`, since no
+package of TFLite is built with TFLITE_SINGLE_ROUNDING.
 """
 
 from collections.abc import Callable
@@ -10,7 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nncomp.formats.arithmetic import divide_add_round, fused_add_round, multiply_add_round, multiply_round_add
-from nncomp.formats.requantize import round_then_zero, tflite_double, tflite_single, zero_then_round
+from nncomp.formats.requantize import (
+    round_away_then_zero,
+    round_then_zero,
+    tflite_double,
+    tflite_single,
+    tflite_upward,
+    zero_then_round,
+)
 from nncomp.formats.rounding import nearest_away
 from nncomp.formats.scale_rules import half_range
 from nncomp.formats.uniform import Uniform
@@ -63,5 +72,13 @@ nncf = Dialect(FULL)
 aimet = Dialect(NARROW)
 brevitas = Dialect(NARROW)
 tflite_once = Dialect(NARROW_AWAY, requantize=tflite_single)
+"""TFLite's reference QUANTIZE; requantized as where it is built with TFLITE_SINGLE_ROUNDING."""
 tflite_twice = Dialect(NARROW_AWAY, requantize=tflite_double)
+"""The same; requantized as otherwise by MUL, and by the reference CONV_2D and BATCH_MATMUL."""
+tflite_reference = Dialect(NARROW_AWAY, requantize=round_away_then_zero)
+"""The same; requantized as by the reference FULLY_CONNECTED."""
+tflite_ruy = Dialect(NARROW_AWAY, requantize=tflite_upward)
+"""The same; requantized as by FULLY_CONNECTED and CONV_2D on ruy: without a delegate."""
+xnnpack = Dialect(replace(NARROW, arithmetic=multiply_round_add), requantize=round_then_zero)
+"""TFLite's delegate for processors, which is on unless turned off."""
 gemmlowp = Dialect(replace(NARROW_AWAY, arithmetic=divide_add_round), requantize=tflite_double)

@@ -48,23 +48,38 @@ def rounding_divide_by_power(x: np.ndarray, exponent: int) -> np.ndarray:
 
 
 def multiply_twice_rounded(x: np.ndarray, m: int, shift: int) -> np.ndarray:
-    """`x m 2^(shift - 31)` of int32, rounded in the product and again in the shift (gemmlowp; TFLite's MUL).
+    """`x m 2^(shift - 31)` of int32, rounded in the product and again in the shift (gemmlowp; TFLite's MUL and its
+    reference CONV_2D).
 
     Rounding twice is biased: 0.25 comes out as 1 where it goes by way of 0.5 (tensorflow#25087).
 
     >>> multiply_twice_rounded(np.array([1], np.int32), *quantize_multiplier(0.25)), 0.25
     (array([1], dtype=int32), 0.25)
     """
+    return rounding_divide_by_power(_high(x, m, shift), max(-shift, 0))
+
+
+def multiply_twice_upward(x: np.ndarray, m: int, shift: int) -> np.ndarray:
+    """`x m 2^(shift - 31)` of int32, rounded in the product and again in the shift, halves up in both (ruy; TFLite's
+    FULLY_CONNECTED and CONV_2D without a delegate).
+
+    >>> multiply_twice_upward(np.array([1, -3], np.int32), *quantize_multiplier(0.5))  # 0.5 and -1.5
+    array([ 1, -1], dtype=int32)
+    """
+    high, exponent = _high(x, m, shift).astype(np.int64), max(-shift, 0)
+    return ((high + ((1 << exponent) >> 1)) >> exponent).astype(np.int32)
+
+
+def _high(x: np.ndarray, m: int, shift: int) -> np.ndarray:
     _check_multiplier(m, shift)
     scaled = x.astype(np.int64) << max(shift, 0)
     if scaled.size and not LEAST <= scaled.min() <= scaled.max() <= MOST:
         raise ValueError(f"shifted by {shift}, {scaled.min()} to {scaled.max()} leave 32 bits: the result is undefined")
-    high = doubling_high_mul(scaled.astype(np.int32), np.array([m], np.int32))
-    return rounding_divide_by_power(high, max(-shift, 0))
+    return doubling_high_mul(scaled.astype(np.int32), np.array([m], np.int32))
 
 
 def multiply_once_rounded(x: np.ndarray, m: int, shift: int) -> np.ndarray:
-    """`round(x m 2^(shift - 31))` of int32, halves up, in 64 bits (TFLITE_SINGLE_ROUNDING; TFLite's FULLY_CONNECTED).
+    """`round(x m 2^(shift - 31))` of int32, halves up, in 64 bits (TFLite built with TFLITE_SINGLE_ROUNDING).
 
     >>> multiply_once_rounded(np.array([1, 2, -2], np.int32), *quantize_multiplier(0.25))
     array([0, 1, 0], dtype=int32)

@@ -21,8 +21,8 @@ class IntegerMLP:
     """Layers of integers in turn, each input grid the output grid of the layer before; none of them has a norm.
 
     `requantize`: how sums become codes: `round_then_zero` as in ONNX Runtime, by a kernel for each layer (bytes, or the
-    signs of bits by XNOR, which need thresholds alone); `tflite_single` as in TFLite, or another of `requantize.py`,
-    as they are defined.
+    signs of bits by XNOR, which need thresholds alone); `round_away_then_zero` as in TFLite's reference kernels, or
+    another of `requantize.py`, as they are defined.
 
     >>> from nncomp.data import load_data
     >>> from nncomp.steps import Quantize
