@@ -38,9 +38,23 @@ def test_by_fractions(name: str, seed: int) -> None:
 def test_the_default_is_the_grid_itself() -> None:
     x = np.linspace(-3, 3, 101, dtype=np.float32)[None]
     grid = Grid(
-        replace(dialects.nncf.weights, symmetric=False), np.full((1, 1), 0.02, np.float32), np.array([[5]], np.int8)
+        replace(dialects.onnx.weights, symmetric=False), np.full((1, 1), 0.02, np.float32), np.array([[5]], np.int8)
     )
-    np.testing.assert_array_equal(dialects.nncf.encode(x, grid.scale, 5, -128, 127), grid.encode(x))
+    np.testing.assert_array_equal(dialects.onnx.encode(x, grid.scale, 5, -128, 127), grid.encode(x))
+
+
+@pytest.mark.parametrize("name", ALL)
+@given(st.integers(0, 2**32 - 1))
+def test_scales_within_three_roundings(name: str, seed: int) -> None:
+    """Of weights of one size; where all are zeros there is some scale."""
+    rng, weights = np.random.default_rng(seed), ALL[name].weights
+    low, high = -rng.uniform(0, 9, 20).astype(np.float32), rng.uniform(1, 9, 20).astype(np.float32)
+    steps = Fraction(weights.scale_rule(weights.qmin, weights.qmax))
+    for a, b, scale in zip(low, high, ALL[name].fit(low, high)):
+        exact = Fraction(float(max(-a, b))) / steps
+        assert scale.dtype == np.float32 and abs(Fraction(float(scale)) / exact - 1) <= Fraction(3, 2**24)
+    assert (ALL[name].fit(low * 0, high * 0) > 0).all()
+    assert ALL[name].fit(low[:0], high[:0]).shape == (0,)
 
 
 def test_bad_arguments() -> None:
@@ -50,6 +64,14 @@ def test_bad_arguments() -> None:
         dialects.onnx.encode(np.ones(1), np.ones(1), 0, -128, 127)
     with pytest.raises(ValueError, match="float32 without NaN"):
         dialects.onnx.encode(np.full(1, np.nan, np.float32), np.ones(1), 0, -128, 127)
+    one = np.ones(2, np.float32)
+    with pytest.raises(ValueError, match=r"float32 of one shape, low <= high, not float64 \(2,\) and float32 \(2,\)"):
+        dialects.aimet.fit(-np.ones(2), one)
+    for low, high in ((one, -one), (one[:1], one), (one, one * np.float32(np.nan))):
+        with pytest.raises(ValueError, match="float32 of one shape, low <= high"):
+            dialects.aimet.fit(low, high)
+    with pytest.raises(ValueError, match="no finite scale for weights from -inf to 1.0"):
+        dialects.nncf.fit(-one * np.float32(np.inf), one)
 
 
 @pytest.mark.parametrize(

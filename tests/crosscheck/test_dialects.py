@@ -1,17 +1,24 @@
-"""Dialects against the systems that speak them: codes of ties, their neighbours and anything, equal to the bit."""
+"""Dialects against the systems that speak them: codes of ties, their neighbours and anything, equal to the bit.
+
+Systems that need packages of their own are in files of theirs.
+"""
+
+from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.formats import PerRow, dialects
+from nncomp.formats import dialects
 from nncomp.formats.dialects import Dialect
-from nncomp.quantize.nearest import fit_grid
 from tests.crosscheck.test_grid_onnxruntime import CODES, linear
 
+onnx = pytest.importorskip("onnx")
+reference = pytest.importorskip("onnx.reference")
 torch = pytest.importorskip("torch")
 primitives = pytest.importorskip("torchao.quantization.quant_primitives")
+runtime_tools = pytest.importorskip("onnxruntime.quantization.quant_utils")
 
 
 def case(seed: int, n: int = 1000) -> tuple[np.ndarray, np.float32, int]:
@@ -24,9 +31,40 @@ def case(seed: int, n: int = 1000) -> tuple[np.ndarray, np.float32, int]:
     return x, scale, int(rng.integers(-128, 128))
 
 
+def hard_rows(seed: int, largest: float = 3e38) -> np.ndarray:
+    """Weights (rows, 8): of any size, of one sign, constant, zeros of both signs, subnormal, huge."""
+    rng = np.random.default_rng(seed)
+    any_size = rng.standard_normal((12, 8)) * 2.0 ** rng.integers(-40, 100, (12, 1))
+    small = rng.standard_normal((12, 8)) * 10.0 ** rng.integers(-14, -3, (12, 1))
+    alone = np.where(np.arange(8) == rng.integers(8), rng.standard_normal((4, 1)), 0)
+    constant = np.full((4, 8), 1.0) * rng.standard_normal((4, 1))
+    subnormal = rng.integers(-400, 400, (4, 8)) * 2.0**-149 * 10.0 ** rng.integers(0, 4, (4, 1))
+    rows = [any_size, np.abs(any_size), -np.abs(small), small, alone, constant, subnormal, np.zeros((1, 8))]
+    W = np.concatenate([*rows, -np.zeros((1, 8)), largest * rng.uniform(-1, 1, (2, 8))]).astype(np.float32)
+    return W[rng.permutation(len(W))]
+
+
+def fitted(dialect: Dialect, W: np.ndarray) -> np.ndarray:
+    return dialect.fit(W.min(1), W.max(1))
+
+
 def runtime(x: np.ndarray, scale: np.float32, zero: int) -> np.ndarray:
     quantize, _ = linear(CODES[np.dtype(np.int8)], ())
     return quantize.run(None, {"in": x[None], "scale": np.array(scale), "zero": np.array(zero, np.int8)})[0][0]
+
+
+@cache
+def evaluator() -> "reference.ReferenceEvaluator":
+    types = {"in": onnx.TensorProto.FLOAT, "scale": onnx.TensorProto.FLOAT, "zero": onnx.TensorProto.INT8}
+    values = [onnx.helper.make_tensor_value_info(name, element, None) for name, element in types.items()]
+    out = [onnx.helper.make_tensor_value_info("out", onnx.TensorProto.INT8, None)]
+    node = onnx.helper.make_node("QuantizeLinear", list(types), ["out"])
+    graph = onnx.helper.make_graph([node], "codes", values, out)
+    return reference.ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 21)]))
+
+
+def specified(x: np.ndarray, scale: np.float32, zero: int) -> np.ndarray:
+    return evaluator().run(None, {"in": x, "scale": np.array(scale), "zero": np.array(zero, np.int8)})[0]
 
 
 def per_tensor(x: np.ndarray, scale: np.float32, zero: int) -> np.ndarray:
@@ -49,7 +87,7 @@ def affine(x: np.ndarray, scale: np.float32, zero: int) -> np.ndarray:
 
 
 SPOKEN = {
-    "onnxruntime": runtime, "torch_per_tensor": per_tensor, "torch_per_channel": per_channel,
+    "onnx": specified, "onnxruntime": runtime, "torch_per_tensor": per_tensor, "torch_per_channel": per_channel,
     "torch_fake_quantize": fake, "torchao": affine,
 }  # fmt: skip
 
@@ -66,19 +104,33 @@ def test_the_same_codes(name: str, seed: int) -> None:
 def test_they_differ_from_each_other() -> None:
     x, scale, zero = case(7)
     codes = {name: getattr(dialects, name).encode(x, scale, zero, -128, 127).tobytes() for name in SPOKEN}
-    assert len(set(codes.values())) == 4, "torchao and torch's fake quantization alone agree"
+    assert len(set(codes.values())) == 4, "ONNX's agree, and torchao and torch's fake quantization"
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_the_scale_of_torchao_and_torch(seed: int) -> None:
-    W = np.random.default_rng(seed).standard_normal((4, 16)).astype(np.float32)
-    scale = fit_grid(W, dialects.torchao.weights, PerRow()).scale
-    symmetric = primitives.MappingType.SYMMETRIC
-    theirs, zeros = primitives.choose_qparams_affine(torch.from_numpy(W), symmetric, (1, 16), torch.int8, eps=1e-30)
-    np.testing.assert_array_equal(scale[:, 0], theirs.numpy().ravel())
+def test_the_scale_of_torchao(seed: int) -> None:
+    W, symmetric = hard_rows(seed), primitives.MappingType.SYMMETRIC
+    scale, zeros = primitives.choose_qparams_affine(torch.from_numpy(W), symmetric, (1, 8), torch.int8)
+    np.testing.assert_array_equal(fitted(dialects.torchao, W), scale.numpy().ravel())
     assert not zeros.any()
-    observer = torch.ao.quantization.PerChannelMinMaxObserver(
-        ch_axis=0, dtype=torch.qint8, qscheme=torch.per_channel_symmetric
-    )
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_scale_of_torch(seed: int) -> None:
+    W, observers = hard_rows(seed), torch.ao.quantization
+    observer = observers.PerChannelMinMaxObserver(ch_axis=0, dtype=torch.qint8, qscheme=torch.per_channel_symmetric)
     observer(torch.from_numpy(W))
-    np.testing.assert_array_equal(scale[:, 0], observer.calculate_qparams()[0].numpy())
+    scale, zeros = observer.calculate_qparams()
+    for dialect in (dialects.torch_fake_quantize, dialects.torch_per_channel, dialects.torch_per_tensor):
+        np.testing.assert_array_equal(fitted(dialect, W), scale.numpy())
+    assert not zeros.any()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_scale_of_onnx_runtime(seed: int) -> None:
+    W, (low, high) = hard_rows(seed), (np.array(end, np.int8) for end in (-127, 127))
+    for row, scale in zip(W, fitted(dialects.onnxruntime, W)):
+        zero, theirs = runtime_tools.compute_scale_zp(row.min(), row.max(), low, high, symmetric=True)
+        assert theirs == scale and theirs.dtype == np.float32 and zero == 0
+    code = CODES[np.dtype(np.int8)]
+    assert runtime_tools.get_qmin_qmax_for_qType(code, symmetric=True) == (low, high)
