@@ -1,6 +1,7 @@
 """NNCF's dialect against its package: scales and codes of the weights of ONNX models it quantizes, equal to the bit."""
 
 import logging
+import sys
 import warnings
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from nncomp.formats import dialects
 from tests.crosscheck.test_dialects import fitted, hard_rows
 
 onnx = pytest.importorskip("onnx")
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # else it reports each use, unasked
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     nncf = pytest.importorskip("nncf")
