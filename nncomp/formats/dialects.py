@@ -5,9 +5,10 @@ absent, scales, codes and, where it makes them, values or codes of sums of produ
 
 - among the peers: `onnx`, `onnxruntime`, the three of PyTorch, `torchao`; `brevitas` (0.13.4); `nncf` (3.4.0), by
   whole models in ONNX; of TFLite (ai-edge-litert 2.3.0) `tflite_twice`, `tflite_reference`, `tflite_ruy` and `xnnpack`,
-  save the scale of weights, which its converter chooses;
-- by hand, as they drag in too much to be peers: `compressed_tensors` (0.20.0, with transformers), `aimet` (aimet-torch
-  2.42.0, with torchvision and what draws in notebooks).
+  save the scale of weights, which comes from elsewhere, as from `ai_edge_quantizer`;
+- by hand, as they drag in too much to be peers, or ask for one version of one: `compressed_tensors` (0.20.0, with
+  transformers), `aimet` (aimet-torch 2.42.0, with torchvision and what draws in notebooks), `ai_edge_quantizer`
+  (0.10.0).
 
 By the formula in their sources: `tflite_once`, since no package of TFLite is built with TFLITE_SINGLE_ROUNDING; how
 `gemmlowp` encodes floats, and its scale. It has no package; how it requantizes is proved by MUL and CONV_2D of TFLite,
@@ -16,6 +17,7 @@ which call it.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -37,7 +39,7 @@ from nncomp.formats.weight_scales import (
     epsilon_for_zero,
     one_for_subnormal,
     one_for_zero,
-    size_at_least_1e_10,
+    size_at_least,
     size_of_largest,
     widest_of_halves,
 )
@@ -110,8 +112,10 @@ nncf = Dialect(NARROW, scale=size_of_largest)
 """`nncf.quantize` of an ONNX model; `size_of_largest` is of all the scales that are fitted at once."""
 aimet = Dialect(NARROW, scale=widest_of_halves)
 """`Quantize`, strictly symmetric; `QuantizeDequantize` has the same scale and rounds as `torch_fake_quantize`."""
-brevitas = Dialect(replace(NARROW, arithmetic=divide_add_round), scale=size_at_least_1e_10)
+brevitas = Dialect(replace(NARROW, arithmetic=divide_add_round), scale=partial(size_at_least, least=1e-10))
 """`Int8WeightPerTensorFloat`, `Int8WeightPerChannelFloat`."""
+ai_edge_quantizer = Dialect(replace(NARROW, arithmetic=divide_add_round), scale=partial(size_at_least, least=1e-9))
+"""What makes weights of TFLite's today."""
 tflite_once = Dialect(NARROW_AWAY, requantize=tflite_single)
 """TFLite's reference QUANTIZE; requantized as where it is built with TFLITE_SINGLE_ROUNDING."""
 tflite_twice = Dialect(NARROW_AWAY, requantize=tflite_double)

@@ -59,13 +59,13 @@ def epsilon_for_zero(low: np.ndarray, high: np.ndarray, format: Uniform) -> np.n
     return np.where(scale == 0, EPSILON, scale)
 
 
-def size_at_least_1e_10(low: np.ndarray, high: np.ndarray, format: Uniform) -> np.ndarray:
-    """`max(size, 1e-10) / steps`: Brevitas' Int8Weight quantizers.
+def size_at_least(low: np.ndarray, high: np.ndarray, format: Uniform, least: float) -> np.ndarray:
+    """`max(size, least) / steps`: 1e-10 in Brevitas' Int8Weight quantizers, 1e-9 in AI Edge Quantizer.
 
-    >>> size_at_least_1e_10(np.float32([0, -1]), np.float32([0, 254]), Uniform())
+    >>> size_at_least(np.float32([0, -1]), np.float32([0, 254]), Uniform(), least=1e-10)
     array([7.874016e-13, 2.000000e+00], dtype=float32)
     """
-    return np.maximum(_size(low, high), np.float32(1e-10)) / _steps(format)
+    return np.maximum(_size(low, high), np.float32(least)) / _steps(format)
 
 
 def size_of_largest(low: np.ndarray, high: np.ndarray, format: Uniform) -> np.ndarray:

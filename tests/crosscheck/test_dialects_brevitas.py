@@ -26,9 +26,11 @@ OURS = dialects.brevitas
 @given(st.integers(0, 2**32 - 1))
 def test_codes(seed: int) -> None:
     x, scale, zero = case(seed)
-    quantizer = IntQuant(narrow_range=False, signed=True, input_view_impl=Identity())
-    codes = quantizer.to_int(torch.tensor(scale), torch.tensor(float(zero)), torch.tensor(8.0), torch.from_numpy(x))
-    np.testing.assert_array_equal(OURS.encode(x, scale, zero, -128, 127), codes.numpy())
+    for narrow, zero_point in ((False, zero), (Int8WeightPerTensorFloat.narrow_range, 0)):
+        quantizer = IntQuant(narrow_range=narrow, signed=True, input_view_impl=Identity())
+        parts = torch.tensor(scale), torch.tensor(float(zero_point)), torch.tensor(8.0), torch.from_numpy(x)
+        lowest = OURS.weights.qmin if narrow else -128
+        np.testing.assert_array_equal(OURS.encode(x, scale, zero_point, lowest, 127), quantizer.to_int(*parts).numpy())
 
 
 @pytest.mark.parametrize("per_row", [False, True])
