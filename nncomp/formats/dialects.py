@@ -12,7 +12,7 @@ absent, scales, codes and, where it makes them, values or codes of sums of produ
 
 By the formula in their sources: `tflite_once`, since no package of TFLite is built with TFLITE_SINGLE_ROUNDING; how
 `gemmlowp` encodes floats, and its scale. It has no package; how it requantizes is proved by MUL and CONV_2D of TFLite,
-which call it.
+which call it. GGUF's formats are in `gguf.py`, proved against its package.
 """
 
 from collections.abc import Callable
@@ -101,10 +101,10 @@ onnx = Dialect(FULL, requantize=zero_then_round)
 onnxruntime = Dialect(NARROW, round_then_zero, one_for_subnormal)
 torch_fake_quantize = Dialect(HALF_PRODUCT, scale=at_least_epsilon)
 """`torch.fake_quantize_per_tensor_affine`."""
-torch_per_channel = Dialect(replace(HALF, arithmetic=multiply_add_round), scale=at_least_epsilon)
+torch_per_channel = Dialect(replace(HALF, arithmetic=multiply_add_round), round_then_zero, at_least_epsilon)
 """`torch.quantize_per_channel`."""
-torch_per_tensor = Dialect(replace(HALF, arithmetic=fused_add_round), scale=at_least_epsilon)
-"""`torch.quantize_per_tensor`, on processors with fused multiply-add."""
+torch_per_tensor = Dialect(replace(HALF, arithmetic=fused_add_round), round_then_zero, at_least_epsilon)
+"""`torch.quantize_per_tensor`, on processors with fused multiply-add. Both requantize as FBGEMM does."""
 torchao = Dialect(HALF_PRODUCT, scale=at_least_normal)
 """`quantize_affine`, mapping SYMMETRIC."""
 compressed_tensors = Dialect(replace(HALF, arithmetic=divide_add_round), scale=epsilon_for_zero)

@@ -24,7 +24,7 @@ from nncomp.formats.rounding import nearest_away
 def round_then_zero(
     acc: np.ndarray, s_a: np.ndarray, s_b: np.ndarray, s_y: np.ndarray, z: int, low: int, high: int
 ) -> np.ndarray:
-    """`clip(rint(f32(acc) f32(s_a s_b / s_y)) + z)`: ONNX Runtime's QLinearMatMul, ONNX's text, XNNPACK.
+    """`clip(rint(f32(acc) f32(s_a s_b / s_y)) + z)`: ONNX Runtime's QLinearMatMul, ONNX's text, FBGEMM, XNNPACK.
 
     >>> one = np.ones(1, np.float32)
     >>> round_then_zero(np.array([[1, 3]], np.int32), one, one / 2, one, 1, -128, 127)  # 0.5 and 1.5
