@@ -1,5 +1,42 @@
-"""Distillation losses on plain arrays: outputs of student and teacher in, loss and explicit gradients out."""
+"""Distillation losses on plain arrays: outputs of student and teacher in, loss and explicit gradients out.
 
-from nncomp.distill.soft_targets import batchmean, elementmean, kd, kl_divergence, summed
+Every loss returns `(loss, gradient at the student)`; one that has arrays of its own, which train along, takes them
+after the teacher's and returns their gradients third, a tuple in that order. Nothing flows to the teacher.
 
-__all__ = ["batchmean", "elementmean", "kd", "kl_divergence", "summed"]
+    outputs     `kl_divergence`, `soft_cross_entropy`, `kd`, `reverse_kl`, `jensen_shannon`, `alpha_divergence`,
+                `total_variation`, `logit_regression`, `dkd`, `dist`, `nkd`, `logit_standardization`, `label_smoothing`;
+                `correct_prior` and `best_bias` for logits learned under other class priors
+"""
+
+from nncomp.distill.alpha_divergence import alpha_divergence
+from nncomp.distill.class_prior import best_bias, correct_prior
+from nncomp.distill.correlation import dist
+from nncomp.distill.decoupled import dkd
+from nncomp.distill.divergences import jensen_shannon, reverse_kl, total_variation
+from nncomp.distill.label_smoothing import label_smoothing
+from nncomp.distill.logit_regression import logit_regression
+from nncomp.distill.normalized import nkd
+from nncomp.distill.reductions import batchmean, elementmean, summed
+from nncomp.distill.soft_targets import kd, kl_divergence, soft_cross_entropy
+from nncomp.distill.standardization import logit_standardization
+
+__all__ = [
+    "alpha_divergence",
+    "batchmean",
+    "best_bias",
+    "correct_prior",
+    "dist",
+    "dkd",
+    "elementmean",
+    "jensen_shannon",
+    "kd",
+    "kl_divergence",
+    "label_smoothing",
+    "logit_regression",
+    "logit_standardization",
+    "nkd",
+    "reverse_kl",
+    "soft_cross_entropy",
+    "summed",
+    "total_variation",
+]
