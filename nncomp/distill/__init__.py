@@ -8,13 +8,16 @@ after the teacher's and returns their gradients third, a tuple in that order. No
                 `correct_prior` and `best_bias` for logits learned under other class priors
     features    `hint`, `attention_transfer`, `activation_boundaries`, `margin_relu`, `neuron_selectivity`, `vid`,
                 `paraphrase` and `factor_transfer`, `pkd`
+    relations   `rkd_distance`, `rkd_angle`, `similarity_preserving`, `correlation_congruence`, `pkt`, `contrastive`
 """
 
 from nncomp.distill.alpha_divergence import alpha_divergence
 from nncomp.distill.attention import attention_transfer
 from nncomp.distill.boundaries import activation_boundaries
 from nncomp.distill.class_prior import best_bias, correct_prior
+from nncomp.distill.contrastive import contrastive
 from nncomp.distill.correlation import dist
+from nncomp.distill.correlation_congruence import correlation_congruence
 from nncomp.distill.decoupled import dkd
 from nncomp.distill.divergences import jensen_shannon, reverse_kl, total_variation
 from nncomp.distill.factor_transfer import factor_transfer, factors, paraphrase
@@ -25,8 +28,11 @@ from nncomp.distill.margin_relu import margin_relu, margins
 from nncomp.distill.neuron_selectivity import neuron_selectivity
 from nncomp.distill.normalized import nkd
 from nncomp.distill.patient import pkd
+from nncomp.distill.probabilistic_transfer import pkt
 from nncomp.distill.reductions import batchmean, elementmean, summed
+from nncomp.distill.relational import rkd_angle, rkd_distance
 from nncomp.distill.similarity import gaussian_kernel, linear_kernel, polynomial_kernel, taylor_kernel
+from nncomp.distill.similarity_preserving import similarity_preserving
 from nncomp.distill.soft_targets import kd, kl_divergence, soft_cross_entropy
 from nncomp.distill.standardization import logit_standardization
 from nncomp.distill.variational import vid
@@ -37,7 +43,9 @@ __all__ = [
     "attention_transfer",
     "batchmean",
     "best_bias",
+    "contrastive",
     "correct_prior",
+    "correlation_congruence",
     "dist",
     "dkd",
     "elementmean",
@@ -58,8 +66,12 @@ __all__ = [
     "nkd",
     "paraphrase",
     "pkd",
+    "pkt",
     "polynomial_kernel",
     "reverse_kl",
+    "rkd_angle",
+    "rkd_distance",
+    "similarity_preserving",
     "soft_cross_entropy",
     "summed",
     "taylor_kernel",
