@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nncomp.distill import attention_transfer, neuron_selectivity
+from tests.distill.test_scalings import SCALINGS, STUDENT, TEACHER, T
 from tests.strategies.distillation import LOSSES
 
 torch = pytest.importorskip("torch")
@@ -16,7 +17,6 @@ F = torch.nn.functional
 from tests.crosscheck.torch_graph import assert_close, leaf  # noqa: E402
 
 Tensor = "torch.Tensor"
-Y = torch.arange
 
 
 def labels(z: Tensor) -> Tensor:
@@ -248,4 +248,26 @@ def test_neuron_selectivity_over_positions(batch: int, channels: int, teachers: 
     theirs = sum(mmd(s.T, t.T, lambda a, b: (a @ b.T) ** 2) for s, t in samples) / batch
     loss, gradient = neuron_selectivity(student, teacher)
     assert loss == pytest.approx(theirs.item(), rel=1e-10)
+    assert_close(gradient, torch.autograd.grad(theirs, x)[0])
+
+
+KL_DIV_LOSS = {  # of each scaling that is one of PyTorch's reductions: which, and what it is multiplied by
+    "KL T^2 / batch": ("batchmean", T**2),
+    "KL / batch": ("batchmean", 1.0),
+    "KL T^2 / (batch classes)": ("mean", T**2),
+    "KL T^2": ("sum", T**2),
+}
+
+
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the total loss")
+@pytest.mark.parametrize("name", SCALINGS)
+def test_the_scalings_of_other_systems(name: str) -> None:
+    x, t = leaf(STUDENT), torch.tensor(TEACHER)
+    if name in KL_DIV_LOSS:
+        reduction, factor = KL_DIV_LOSS[name]
+        theirs = factor * kl(F.log_softmax(x / T, 1), F.softmax(t / T, 1), reduction)
+    else:
+        theirs = (T**2 if "T^2" in name else 1) * F.cross_entropy(x / T, F.softmax(t / T, 1))
+    loss, gradient = SCALINGS[name].loss(STUDENT, TEACHER, T, **SCALINGS[name].settings)
+    assert loss == pytest.approx(theirs.item(), rel=1e-12)
     assert_close(gradient, torch.autograd.grad(theirs, x)[0])

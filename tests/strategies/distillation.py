@@ -20,7 +20,7 @@ class Loss(NamedTuple):
     """`function(student, teacher, *labels, *params, **settings)`; `params` from the shapes of both features."""
 
     function: Callable[..., Any]
-    settings: dict[str, Any] = {}  # noqa: RUF012
+    settings: dict[str, Any] = {}  # noqa: RUF012 - never written to
     labelled: bool = False
     features: bool = False
     params: Callable[[np.random.Generator, int, int], list[np.ndarray]] = lambda rng, width, teachers: []
