@@ -1,7 +1,9 @@
 """Distillation losses on plain arrays: outputs of student and teacher in, loss and explicit gradients out.
 
 Every loss returns `(loss, gradient at the student)`; one that has arrays of its own, which train along, takes them
-after the teacher's and returns their gradients third, a tuple in that order. Nothing flows to the teacher.
+after the teacher's and returns their gradients third, a tuple in that order. Nothing flows to the teacher. Logarithms
+are natural: divergences are in nats. What does not fit gets a ValueError that shows it: other shapes, an empty batch,
+NaN and infinity, labels that are no class, a setting out of its range, a result beyond its dtype's.
 
     outputs     `kl_divergence`, `soft_cross_entropy`, `kd`, `reverse_kl`, `jensen_shannon`, `alpha_divergence`,
                 `total_variation`, `logit_regression`, `dkd`, `dist`, `nkd`, `logit_standardization`, `label_smoothing`;

@@ -33,7 +33,7 @@ def attention_transfer(
     >>> round(loss, 6), dstudent.round(6)
     (0.765367, array([[ 0.92388, -0.92388]]))
     """
-    alike = student.ndim == teacher.ndim and student.ndim in (2, 3) and student[:, ..., :1].size and teacher.size
+    alike = student.ndim == teacher.ndim and student.ndim in (2, 3) and student.size and teacher.size
     if not alike or (len(student), student.shape[-1]) != (len(teacher), teacher.shape[-1]):
         raise ValueError(
             f"activations of student {student.shape} and teacher {teacher.shape} are both (batch, positions) or both "

@@ -62,8 +62,8 @@ def check_features(student: np.ndarray, teacher: np.ndarray, same: bool = False,
 def check_params(dtype: np.dtype, **params: tuple[np.ndarray, tuple[int, ...]]) -> None:
     """Raise unless each array that trains is finite, of the student's dtype and of the shape beside it."""
     for name, (array, shape) in params.items():
-        if array.shape != shape or array.dtype != dtype:
-            raise ValueError(f"{name} is {dtype} of shape {shape}, not {array.dtype} of shape {array.shape}")
+        if array.shape != shape or array.dtype != dtype or array.size == 0:
+            raise ValueError(f"{name} is {dtype} of shape {shape}, not empty, not {array.dtype} of shape {array.shape}")
         check_finite(name, array)
 
 

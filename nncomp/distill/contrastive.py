@@ -4,7 +4,7 @@ import numpy as np
 
 from nncomp.activations import Identity
 from nncomp.distill.checks import check_features, check_params, check_positive, finite
-from nncomp.distill.regressor import check_regressor, regress, regress_vjp
+from nncomp.distill.regressor import regress, regress_vjp
 from nncomp.distill.units import unit, unit_vjp
 from nncomp.losses import cross_entropy
 
@@ -35,8 +35,8 @@ def contrastive(
            [0.134471, 0.      ]]))
     """
     check_features(student, teacher, batch=2)
-    check_regressor(student, W_S, b_S, len(b_S))
-    check_params(student.dtype, W_T=(W_T, (len(b_S), teacher.shape[1])), b_T=(b_T, b_S.shape))
+    check_params(student.dtype, W_S=(W_S, (b_S.size, student.shape[1])), b_S=(b_S, (b_S.size,)))
+    check_params(student.dtype, W_T=(W_T, (b_S.size, teacher.shape[1])), b_T=(b_T, b_S.shape))
     check_positive(tau=tau)
     teacher = teacher.astype(student.dtype)
     (g_S, z_S), (g_T, z_T) = regress(student, W_S, b_S, Identity()), regress(teacher, W_T, b_T, Identity())

@@ -31,7 +31,7 @@ def paraphrase(
     4.0
     """
     check_features(teacher, teacher)
-    check_params(teacher.dtype, W=(W, (len(W), teacher.shape[1])), b=(b, (len(W),)))
+    check_params(teacher.dtype, W=(W, (b.size, teacher.shape[1])), b=(b, (b.size,)))
     check_params(teacher.dtype, W_out=(W_out, W.shape[::-1]), b_out=(b_out, teacher.shape[1:]))
     F, z = regress(teacher, W, b, activation)
     out, z_out = regress(F, W_out, b_out, Identity())
@@ -50,7 +50,7 @@ def factors(x: np.ndarray, W: np.ndarray, b: np.ndarray, activation: Activation 
     array([[ 1. , -0.2]])
     """
     check_features(x, x)
-    check_params(x.dtype, W=(W, (len(W), x.shape[1])), b=(b, (len(W),)))
+    check_params(x.dtype, W=(W, (b.size, x.shape[1])), b=(b, (b.size,)))
     return regress(x, W, b, activation)[0]
 
 

@@ -33,12 +33,10 @@ def nkd(
     >>> round(loss, 6), dstudent.round(6)  # log(3) / 2 + 1.5 log(2)
     (1.589027, array([[-0.333333, -0.283333,  0.616667]]))
     """
-    log_S, log_T = softened(student, teacher, 1.0)
-    softened(student, teacher, T)  # refuses what T cannot soften
+    (log_S, log_T), softer = softened(student, teacher, 1.0), softened(student, teacher, T)
     check_target(student, labels)
     check_weights(gamma=gamma)
-    t = student.dtype.type(T)
-    log_N, log_NT = (log_probabilities(others(z, labels) / t) for z in (student, teacher.astype(student.dtype)))
+    log_N, log_NT = (log_probabilities(others(log_p, labels)) for log_p in softer)
     N, NT = np.exp(log_N), np.exp(log_NT)
     rows = np.arange(len(labels))
     sure = np.exp(log_T[rows, labels])

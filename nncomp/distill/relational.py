@@ -7,7 +7,6 @@ loss, d^2 / 2 for |d| up to 1 and |d| - 1/2 beyond (equation 8).
 """
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from nncomp.distill.checks import check_features, finite
 from nncomp.distill.reductions import Reduction, summed
@@ -71,6 +70,8 @@ def rkd_angle(student: np.ndarray, teacher: np.ndarray, *, reduction: Reduction 
 
 def _distances(name: str, X: np.ndarray) -> tuple[np.ndarray, float]:
     """(batch, batch), and the mean over pairs of different samples."""
+    from scipy.spatial.distance import cdist  # here, since it takes longer to import than all the losses
+
     D = cdist(X, X).astype(X.dtype)
     if not D.any():
         raise ValueError(f"all features of the {name} are one point: their distances have no mean to be measured in")

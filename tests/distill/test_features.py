@@ -170,7 +170,7 @@ def test_the_selectivity_of_neurons_is_a_distribution(kernel: Callable, seed: in
 
 
 def test_the_polynomial_kernel_compares_gram_matrices() -> None:
-    """Huang & Wang 2017, section 4.2: `MMD^2 = || F FT / N - F' F'T / M ||^2` of unit patterns."""
+    """Huang & Wang 2017, section 4: `MMD^2 = || F FT / N - F' F'T / M ||^2` of unit patterns."""
     student, teacher = features(4)
     (Y, _), (X, _) = unit(student.T), unit(teacher.T)
     expected = np.square(Y.T @ Y / len(Y) - X.T @ X / len(X)).sum()
@@ -245,14 +245,25 @@ S, T_, W, B = np.ones((2, 4)), np.ones((2, 3)), np.ones((3, 4)), np.ones(3)
         (lambda: neuron_selectivity(S, T_, partial(taylor_kernel, gamma=-1.0)), "gamma is positive and finite, not -1"),
         (lambda: activation_boundaries(S, T_, W, B, margin=0.0), "margin is positive and finite, not 0"),
         (lambda: margin_relu(S, T_, W, B, m=np.ones(3)), "margins are at most 0, not 1"),
-        (lambda: margin_relu(S, T_, W, B, m=-np.ones(4)), r"m is float64 of shape \(3,\), not float64 of shape \(4,\)"),
+        (
+            lambda: margin_relu(S, T_, W, B, m=-np.ones(4)),
+            r"m is float64 of shape \(3,\), not empty, not float64 of shape \(4,\)",
+        ),
         (lambda: vid(S, T_, W, B, np.ones(3), eps=-1.0), "weight eps is finite and at least 0, not -1"),
         (lambda: pkd(S, T_), "of one batch and one width"),
-        (lambda: hint(S, T_, W.T, B), r"W is float64 of shape \(3, 4\), not float64 of shape \(4, 3\)"),
-        (lambda: factors(S, W, np.ones(4)), r"b is float64 of shape \(3,\), not float64 of shape \(4,\)"),
+        (lambda: hint(S, T_, W.T, B), r"W is float64 of shape \(3, 4\), not empty, not float64 of shape \(4, 3\)"),
+        (
+            lambda: factors(S, W, np.ones(2)),
+            r"W is float64 of shape \(2, 4\), not empty, not float64 of shape \(3, 4\)",
+        ),
+        (lambda: factors(S, W[:0], B[:0]), r"W is float64 of shape \(0, 4\), not empty, not float64 of shape \(0, 4\)"),
+        (
+            lambda: factors(S, W, np.float64(1)),
+            r"W is float64 of shape \(1, 4\), not empty, not float64 of shape \(3, 4\)",
+        ),
         (
             lambda: paraphrase(S, W, B, W, np.ones(4)),
-            r"W_out is float64 of shape \(4, 3\), not float64 of shape \(3, 4\)",
+            r"W_out is float64 of shape \(4, 3\), not empty, not float64 of shape \(3, 4\)",
         ),
     ],
 )

@@ -173,7 +173,7 @@ def test_contrast_refuses() -> None:
     for tau in (0.0, math.inf, math.nan):
         with pytest.raises(ValueError, match="tau is positive and finite"):
             contrastive(s, t, W_S, b, W_T, b, tau)
-    with pytest.raises(ValueError, match=r"W_T is float64 of shape \(3, 3\), not float64 of shape \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"W_T is float64 of shape \(3, 3\), not empty, not float64 of shape \(3, 4\)"):
         contrastive(s, t, W_S, b, W_S, b)
-    with pytest.raises(ValueError, match=r"b_T is float64 of shape \(3,\), not float64 of shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"b_T is float64 of shape \(3,\), not empty, not float64 of shape \(2,\)"):
         contrastive(s, t, W_S, b, W_T, np.ones(2))

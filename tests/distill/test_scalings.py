@@ -47,7 +47,7 @@ SCALINGS = {
         "TextBrewer's kd_ce", soft_cross_entropy, dict(square=False, reduction=batchmean), 1 / T**2,
     ),
 }  # fmt: skip
-"""NNI leaves it unspecified; SparseML's KDFactory takes the logarithms of logits: see below."""
+"""NNI leaves it unspecified; SparseML's KDFactory leaves the softmax to whoever calls it: see below."""
 
 
 def softmax_loops(row: list[float]) -> list[float]:
@@ -82,7 +82,7 @@ def test_two_of_the_numbers_are_the_papers() -> None:
 
 
 def test_the_divergence_of_logits_is_no_number() -> None:
-    """SparseML's KDFactory has neither softmax nor T^2: between values of different signs its logarithm is NaN."""
+    """SparseML's KDFactory takes it of what it is given: of logits, of different signs, the logarithm is NaN."""
     with np.errstate(invalid="ignore"):
         assert np.isnan((TEACHER / T * np.log(TEACHER / STUDENT)).sum())
 
