@@ -169,6 +169,15 @@ def test_the_selectivity_of_neurons_is_a_distribution(kernel: Callable, seed: in
     np.testing.assert_allclose(halved, np.concatenate([gradient, gradient], axis=1) / 2, atol=1e-12)
 
 
+def test_over_positions_selectivity_is_the_mean_of_the_samples() -> None:
+    rng = np.random.default_rng(8)
+    student, teacher = rng.standard_normal((3, 4, 6)), rng.standard_normal((3, 2, 6))
+    loss, gradient = neuron_selectivity(student, teacher)
+    losses, gradients = zip(*(neuron_selectivity(s.T, t.T) for s, t in zip(student, teacher)))
+    assert loss == pytest.approx(np.mean(losses))
+    np.testing.assert_allclose(gradient, np.array([g.T for g in gradients]) / 3, atol=1e-15)
+
+
 def test_the_polynomial_kernel_compares_gram_matrices() -> None:
     """Huang & Wang 2017, section 4: `MMD^2 = || F FT / N - F' F'T / M ||^2` of unit patterns."""
     student, teacher = features(4)
