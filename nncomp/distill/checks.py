@@ -18,7 +18,7 @@ def finite(loss: Callable[P, R]) -> Callable[P, R]:
     @wraps(loss)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         with np.errstate(all="ignore"):
-            result = loss(*args, **kwargs)
+            result = loss(*map(_plain, args), **{name: _plain(a) for name, a in kwargs.items()})
         value, dstudent, *dparams = result
         if not all(np.isfinite(part).all() for part in (value, dstudent, *(d for ds in dparams for d in ds))):
             arrays = [a for a in (*args, *kwargs.values()) if isinstance(a, np.ndarray) and a.size]
@@ -30,6 +30,11 @@ def finite(loss: Callable[P, R]) -> Callable[P, R]:
         return result
 
     return checked
+
+
+def _plain(setting: Any) -> Any:
+    """A number of NumPy's, such as a schedule gives, as Python's: it would make float64 of float32 arrays."""
+    return setting.item() if isinstance(setting, np.generic) else setting
 
 
 def check_logits(student: np.ndarray, teacher: np.ndarray) -> None:

@@ -23,12 +23,13 @@ def dkd(
     """`loss = T^2 / batch sum_n (alpha TCKD + beta NCKD)` (Zhao et al. 2022, equation 7).
 
         TCKD = KL(b^T || b^S),     b = (p_t, 1 - p_t), t the sample's label
-        NCKD = KL(p^^T || p^^S),   p^_c = p_c / (1 - p_t) of the classes c != t
+        NCKD = KL(p̂^T || p̂^S),   p̂_c = p_c / (1 - p_t) of the classes c != t
 
     of the softmax p at temperature T of the teacher's logits (T) and the student's (S), each (batch, classes). Hinton's
     divergence is TCKD + (1 - p_t^T) NCKD (equation 6): the surer the teacher, the less it says of the other classes,
     which beta makes up for. `beta` is one weight or (batch,) of them; with alpha = 1 and beta = 1 - p_t^T the loss is
-    `kl_divergence`. With two classes NCKD is 0; one class is an error. `square` and `reduction` as there.
+    `kl_divergence`. With two classes NCKD is 0; one class is an error. `square` and `reduction` as there. Returns
+    the loss and its gradient at the student's logits.
 
     >>> s, t = np.zeros((1, 3)), np.log([[0.5, 0.4, 0.1]])
     >>> loss, dstudent = dkd(s, t, np.array([0]), T=1.0, alpha=1.0, beta=2.0)
@@ -43,7 +44,7 @@ def dkd(
     (log_b, log_rest), (log_bt, log_rest_t) = split(log_p, labels), split(log_q, labels)
     target, rest = _kl(log_bt, log_b), _kl(log_rest_t, log_rest)
     # TCKD has the two-way softmax's gradient, b^S - b^T, at its two logits z_t and log sum exp of the others, whose
-    # derivative is p^^S. NCKD has p^^S - p^^T at the others, and none at the target.
+    # derivative is p̂^S. NCKD has p̂^S - p̂^T at the others, and none at the target.
     db = (np.exp(log_b) - np.exp(log_bt)) * student.dtype.type(alpha)
     p = np.exp(log_rest)
     dz = spread(db[:, 1:] * p + beta[:, None] * (p - np.exp(log_rest_t)), labels, db[:, 0])

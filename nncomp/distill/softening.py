@@ -28,6 +28,8 @@ def weight(student: np.ndarray, T: float, square: bool, reduction: Reduction) ->
 
 
 def softmax_vjp(p: np.ndarray, dp: np.ndarray, T: float) -> np.ndarray:
-    """`dz_c = p_c (dp_c - sum_k p_k dp_k) / T`, given the gradient at `p = softmax(z / T)`: `dp_k / dz_c =
-    p_k ([k = c] - p_c) / T`."""
+    """`dz_c = p_c (dp_c - sum_k p_k dp_k) / T`, given the gradient at `p = softmax(z / T)`.
+
+    For the derivative of `p_k` at `z_c` is `p_k ([k = c] - p_c) / T`.
+    """
     return p * (dp - (p * dp).sum(axis=1, keepdims=True)) / p.dtype.type(T)

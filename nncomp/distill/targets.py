@@ -38,7 +38,7 @@ def spread(values: np.ndarray, labels: np.ndarray, at_target: np.ndarray) -> np.
 
 
 def split(log_p: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`log b (batch, 2)`, of the target and of all others together, and `log p^ (batch, classes - 1)` among the others.
+    """`log b (batch, 2)`, of the target and of all others together, and `log p̂ (batch, classes - 1)` among the others.
 
     >>> log_b, log_rest = split(np.log([[0.5, 0.1, 0.4]]), np.array([0]))
     >>> np.exp(log_b).round(6), np.exp(log_rest).round(6)

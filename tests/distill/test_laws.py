@@ -224,6 +224,17 @@ def test_float32_stays_float32_and_the_arguments_as_they_were(name: str, seed: i
             assert np.abs(a - b).max() <= half * (1 + np.abs(b).max())
 
 
+@each(LOSSES)
+def test_settings_that_are_numbers_of_numpy(name: str) -> None:
+    arrays = [a.astype(np.float32) for a in LOSSES[name].draw(np.random.default_rng(0))]
+    wide = {k: np.float64(v) if isinstance(v, float) else v for k, v in LOSSES[name].settings.items()}
+    loss, gradients = LOSSES[name]._replace(settings=wide)(*arrays)
+    expected, same = LOSSES[name](*arrays)
+    assert loss == expected
+    for ours, theirs in zip(gradients, same):
+        assert ours.dtype == np.float32 and np.array_equal(ours, theirs)
+
+
 @each(LOSSES.keys() - {name for name, loss in LOSSES.items() if loss.teacherless})
 def test_a_teacher_of_another_dtype(name: str) -> None:
     student, teacher, *params = (a.astype(np.float32) for a in LOSSES[name].draw(np.random.default_rng(0)))
