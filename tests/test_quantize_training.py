@@ -1,5 +1,7 @@
 """What trains along with quantized weights, and what becomes of it: norms, and formats of their own for pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.optim import Adam
 from nncomp.steps import FineTune, Quantize
-from nncomp.transforms import TTQ, BinaryConnect, pact
+from nncomp.transforms import TTQ, BinaryConnect, learned_step, pact
 from tests.strategies.data import small
 
 DATA = small(0, 300, 4.0)
@@ -45,8 +47,12 @@ def test_norms_stay_beside_values_that_have_no_scales(step: Quantize) -> None:
 def test_inputs_of_the_network_in_another_format() -> None:
     few, whole = Uniform(1, signed=False, symmetric=False), Uniform(signed=False, symmetric=False)
     step = Quantize(through=BinaryConnect(), inputs=few, first_inputs=whole, train_inputs=pact, during=SHORT)
-    quantized = step(SHORT(NETWORK, DATA), DATA)
+    start = SHORT(NETWORK, DATA)
+    quantized, calibrated = step(start, DATA), replace(step, train_inputs=None)(start, DATA)
     grids = [layer.input for layer in quantized.layers]
+    trained = replace(step, train_inputs=learned_step)(start, DATA)
+    stay = [a.input.scale == b.input.scale for a, b in zip(trained.layers, calibrated.layers)]
+    assert stay == [True, False, False], "that of the pixels does not train"
     assert [grid.format for grid in grids if isinstance(grid, Grid)] == [whole, few, few]
     assert all(layer.integer for layer in quantized.layers)
     assert [set(np.unique(grid.encode(np.array([[-1e6, 1e6]])))) for grid in grids[1:]] == [{0, 1}] * 2

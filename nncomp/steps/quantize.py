@@ -49,11 +49,11 @@ class Quantize:
     that brings its own scales (`mxfp4`, `q4_0`, `nf4`, `float16` ...), whose products are in floats. `inputs`: the
     format of the layers' inputs, with one static grid each that covers `input_ranges` of the first `samples` training
     samples and that, with `train_inputs`, trains from there by `pact`, `learned_step` or `learned_offset` (that of the
-    pixels has `first_inputs`, if given); or a `Dynamic` quantizer, which needs no samples; or None, for weights
-    only. With `during`, the network is first trained through its quantization (Jacob et al. 2018), or `through` another
-    transform, which brings its own format: `LSQ` and `TQT` train scales, `EWGS`, `DSQ` and `QuantizationNoise` have
-    other gradients, `DoReFa`, `TWN`, `TTQ`, `XNOR` and `BinaryConnect` are for few bits, `BinaryRelax` comes to them by
-    degrees, and `A2Q` is for accumulators of few. Without, weights are rounded to nearest, or by `method`: from the
+    pixels, with `first_inputs`, is of these and stays); or a `Dynamic` quantizer, which needs no samples; or None, for
+    weights only. With `during`, the network is first trained through its quantization (Jacob et al. 2018), or `through`
+    another transform, which brings its own format: `LSQ` and `TQT` train scales, `EWGS`, `DSQ` and `QuantizationNoise`
+    have other gradients, `DoReFa`, `TWN`, `TTQ`, `XNOR` and `BinaryConnect` are for few bits, `BinaryRelax` by degrees,
+    and `A2Q` is for accumulators of few. Without, weights are rounded to nearest, or by `method`: from the
     `grid` and what else it asks for by the names of its arguments (`Evidence`) to codes, as `gptq`, `obq`, `k_best` do,
     layer after layer, each on what those before it, already quantized, hand on. One that asks for `format` and `per`
     makes its own grid: `hqq`, or `spqr`, whose outliers stay in floats. With a `rank`, a pair of factors of it, at most
@@ -137,9 +137,7 @@ class Quantize:
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         if self.during is not None:
-            start = self._with_inputs(network.with_layers(self._latent), data)
-            if self.train_inputs is not None:
-                start = start.with_layers(self._with_trained_input)
+            start = self._with_trained_inputs(self._with_inputs(network.with_layers(self._latent), data))
             own = [Timed()] if isinstance(self.through, BinaryRelax) else []
             return self.during(start, data, (*own, *hooks)).with_layers(shipped)
         network = network.with_layers(lambda layer: in_floats(layer).folded())
@@ -184,9 +182,13 @@ class Quantize:
             return shipped(self._latent(layer))
         return by_method(self.method, layer, i, evidence, self.weights, self.per, self.weight_ranges)
 
-    def _with_trained_input(self, layer: Linear) -> Linear:
-        assert self.train_inputs is not None and isinstance(layer.input, Grid)
-        return replace(layer, input=self.train_inputs(layer.input))
+    def _with_trained_inputs(self, network: MLP) -> MLP:
+        """A grid of the pixels' own stays: its step is so small that an update of Adam's could turn its sign."""
+        for i, layer in enumerate(network.layers):
+            if self.train_inputs is not None and (i or self.first_inputs is None):
+                assert isinstance(layer.input, Grid)
+                network = network.with_layer(i, replace(layer, input=self.train_inputs(layer.input)))
+        return network
 
     def _with_inputs(self, network: MLP, data: Data) -> MLP:
         if isinstance(self.inputs, Uniform):
