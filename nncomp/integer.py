@@ -1,6 +1,8 @@
 """An integer layer's pass by kernels, from floats to floats: bit for bit what its definition in `layer.py` gives."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,24 +11,52 @@ from nncomp.activations import Activation, Identity, ReLU
 from nncomp.formats import Grid, PerRow, divide_round_add, nearest_even
 from nncomp.kernels.encode import TO_ALL, TO_ROW, Codes
 from nncomp.kernels.linear import Layer, int8_linear
-from nncomp.kernels.sparse_int8 import KeptCodes
 from nncomp.kernels.sparse_linear import SparseLayer, sparse_int8_linear
 from nncomp.quantize import Dynamic, minmax
 from nncomp.weights import Quantized
+from nncomp.weights.codes import CodeBlock
 
 FLOORS = {Identity: -np.inf, ReLU: 0.0}
+FEW, LARGE = 4, 2**20
+"""The largest batch and the fewest weights that are faster in 4 or 2 bits than as bytes: they wait for memory."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """From a batch to the layer's outputs; None for a batch that only the definition knows what to say of."""
+    """From a batch to the layer's outputs; None for a batch that only the definition knows what to say of.
 
-    layer: Layer | SparseLayer
+    Of codes that have a kernel; `scale` (out, or 1 for all), `bias` (out).
+    """
+
+    codes: CodeBlock
+    scale: np.ndarray
+    bias: np.ndarray
+    inputs: Codes
+    floor: float
 
     def __call__(self, x: np.ndarray) -> np.ndarray | None:
-        if x.dtype != np.float32 or x.size == 0 or x.shape[1:] != (self.layer.weight.inputs,):
+        if x.dtype != np.float32 or x.size == 0 or x.shape[1:] != self.codes.codes.shape[1:]:
             return None
-        return int8_linear(x, self.layer) if isinstance(self.layer, Layer) else sparse_int8_linear(x, self.layer)
+        if self.codes.kept is not None:
+            return sparse_int8_linear(x, self._kept)
+        few = len(x) <= FEW and math.prod(self.codes.codes.shape) >= LARGE and self.codes.few is not None
+        return int8_linear(x, self._few if few else self._bytes)
+
+    @cached_property
+    def _kept(self) -> SparseLayer:
+        assert self.codes.kept is not None
+        scale = np.broadcast_to(self.scale, self.bias.shape)
+        return SparseLayer(self.codes.kept, scale, self.bias, self.inputs, np.float32(self.floor))
+
+    @cached_property
+    def _few(self) -> Layer:
+        assert self.codes.few is not None
+        return Layer(self.codes.few, self.scale, self.bias, self.inputs, self.floor)
+
+    @cached_property
+    def _bytes(self) -> Layer:
+        assert self.codes.packed is not None
+        return Layer(self.codes.packed, self.scale, self.bias, self.inputs, self.floor)
 
 
 def integer_pass(weight: Quantized, bias: np.ndarray, activation: Activation, input: Any) -> Pass | None:
@@ -35,13 +65,10 @@ def integer_pass(weight: Quantized, bias: np.ndarray, activation: Activation, in
     There is one for float32, 8-bit codes that have one scale a row or for all, and ReLU or nothing.
     """
     whole, floor, codes = weight.whole, FLOORS.get(type(activation)), input_codes(input)
-    packed = whole.products.packed if whole is not None else None
-    if whole is None or packed is None or floor is None or codes is None or weight.dtype != np.float32:
+    block = whole.products.whole if whole is not None else None
+    if whole is None or block is None or floor is None or codes is None or weight.dtype != np.float32:
         return None
-    scale = whole.grid.scale[:, 0]
-    if isinstance(packed, KeptCodes):
-        return Pass(SparseLayer(packed, np.broadcast_to(scale, bias.shape), bias, codes, np.float32(floor)))
-    return Pass(Layer(packed, scale, bias, codes, floor))
+    return Pass(block, whole.grid.scale[:, 0], bias, codes, floor) if block.has_kernel else None
 
 
 def input_codes(input: Any) -> Codes | None:

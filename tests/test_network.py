@@ -9,11 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nncomp.activations import Identity, Tanh
-from nncomp.formats import Grid, Uniform
+from nncomp.activations import Identity, ReLU, Tanh
+from nncomp.formats import Grid, PerRow, Uniform
 from nncomp.layer import Linear
 from nncomp.network import MLP, backward, forward
 from nncomp.quantize import Dynamic
+from nncomp.quantize.nearest import fit_grid
 from nncomp.weights import Dense, Quantized, Sparse
 from tests.gradients import assert_gradient
 from tests.strategies.networks import layers, networks
@@ -128,6 +129,20 @@ def test_integer_network_equals_a_plain_int64_evaluation(network: MLP, seed: int
         assert layer.integer
         expected = plain_integer_layer(layer, expected)
     assert network(x).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 5])
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_large_layer_of_few_bits_equals_a_plain_int64_evaluation(bits: int, signed: bool) -> None:
+    """Batches of up to four go another way than larger ones, where the weight has at least 2^20 codes of 4 bits."""
+    rng = np.random.default_rng(bits)
+    W = rng.standard_normal((1024, 1025)).astype(np.float32)
+    grid = fit_grid(W, Uniform(bits, signed, symmetric=False), PerRow())
+    seen = Dynamic(Uniform(signed=False, symmetric=False))
+    network = MLP((Linear(Quantized.encoded(Dense(W), grid), W[:, 0].copy(), ReLU(), input=seen),))
+    for batch in (1, 4, 5):
+        x = rng.standard_normal((batch, 1025)).astype(np.float32)
+        assert network(x).tobytes() == plain_integer_layer(network.layers[0], x).tobytes()
 
 
 @given(integer_networks(), seeds)

@@ -13,7 +13,6 @@ from nncomp.integers.layer import IntegerLayer
 from nncomp.kernels.binary import Signs, binary_matmul, binary_pack
 from nncomp.kernels.byte_chain import ByteChain, byte_chain
 from nncomp.kernels.encode import encode
-from nncomp.kernels.pack import Packed
 from nncomp.kernels.requantize import Requantized, requantized, sums_to_codes
 
 Flow = Callable[[np.ndarray], np.ndarray]
@@ -91,8 +90,9 @@ def code_ends(layer: IntegerLayer) -> tuple[int, int, int, np.dtype]:
 
 def byte_kernel(layer: IntegerLayer) -> Requantized | None:
     """What the kernel of codes to codes takes of a layer with dense weights."""
-    packed = layer.weight.products.packed
-    if not isinstance(packed, Packed):
+    whole = layer.weight.products.whole
+    packed = None if whole is None else whole.packed
+    if packed is None:
         return None
     return Requantized(packed, layer.bias, multiplier(layer), *code_ends(layer))
 

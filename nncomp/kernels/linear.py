@@ -4,17 +4,21 @@
     y = max(acc (a_scale b_scale) + bias, floor)
     q = saturate(round(y / scale) + zero)
 
-with acc the exact product of codes (`int8.py`), rounded once to float32: bit for bit what those steps give one by one.
+with acc the exact product of codes (`int8.py`, `lowbit.py`), rounded once to float32: bit for bit what those steps give
+one by one.
 """
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from nncomp.kernels.encode import TO_ALL, Codes, encode, encode_reference, encode_rows, fit_to_all, grids
 from nncomp.kernels.int8 import ALONE, int8_kernel, int8_matmul, int8_matmul_reference, int8_move, split_product
 from nncomp.kernels.jit import compiled
+from nncomp.kernels.lowbit import LowBit, lowbit_kernel, lowbit_matmul
 from nncomp.kernels.memory import aligned, aligned_empty
 from nncomp.kernels.pack import Packed
-from nncomp.kernels.simd.path import PATH
+from nncomp.kernels.simd.path import PATH, to_take
 from nncomp.kernels.threads import WORTH
 
 
@@ -25,7 +29,7 @@ class Layer:
     """
 
     def __init__(
-        self, weight: Packed, scale: np.ndarray, bias: np.ndarray, codes: Codes,
+        self, weight: Packed | LowBit, scale: np.ndarray, bias: np.ndarray, codes: Codes,
         floor: float = -np.inf, outputs: Codes | None = None,
     ) -> None:  # fmt: skip
         wide = np.zeros((2, weight.sums.size), np.float32)  # as far as the packed weights go
@@ -36,7 +40,8 @@ class Layer:
         if outputs is not None:
             ends += (outputs.scale[0], *(np.float32(end) for end in (outputs.zero[0], outputs.low, outputs.high)))
         self.fit = codes.low, codes.high, codes.middle, np.float32(codes.steps)
-        self.rest = np.empty(0, codes.dtype), int8_move(codes.dtype), *weight[:3], wide[0], wide[1], ends
+        move, bits = (int8_move(codes.dtype), 8) if isinstance(weight, Packed) else (to_take(codes.dtype), weight.bits)
+        self.rest = np.empty(0, codes.dtype), move, *weight[:3], bits, wide[0], wide[1], ends
 
 
 def int8_linear_reference(
@@ -79,7 +84,7 @@ def int8_linear(x: np.ndarray, layer: Layer) -> np.ndarray | None:
 
 
 def _linear_py(  # type: ignore[no-untyped-def]
-    x, fitted, low, high, middle, steps, scale, zero, like, move, panels, sums, b_zero, b_scale, bias, ends, out,
+    x, fitted, low, high, middle, steps, scale, zero, like, move, panels, sums, b_zero, bits, b_scale, bias, ends, out,
     top, bottom, start, end,
 ):  # fmt: skip
     """Whether the rows from `top` to `bottom` have no codes; else their outputs are in `out`."""
@@ -91,8 +96,27 @@ def _linear_py(  # type: ignore[no-untyped-def]
     for m in range(a_zero.size):
         a_zero[m] = zero[top + m if each else 0]
     scales = (scale[top:] if each else scale, int(each), b_scale, bias)
-    int8_kernel(codes, move, panels, sums, b_zero, a_zero, out[top:bottom], (*scales, *ends), 0, rows, start, end)
+    _multiply(codes, move, panels, sums, b_zero, bits, a_zero, out[top:bottom], (*scales, *ends), start, end)
     return bad
+
+
+def _multiply(a, move, panels, sums, b_zero, bits, a_zero, out, scales, start, end):  # type: ignore[no-untyped-def]
+    """By the kernel that reads such panels, chosen when this is compiled."""
+
+
+@overload(_multiply, inline="always")
+def _choose_multiply(a, move, panels, sums, b_zero, bits, a_zero, out, scales, start, end):  # type: ignore[no-untyped-def]
+    if panels.dtype == types.uint8:
+        return _lowbit
+    return _int8
+
+
+def _lowbit(a, move, panels, sums, b_zero, bits, a_zero, out, scales, start, end):  # type: ignore[no-untyped-def]
+    lowbit_kernel(a, move, panels, sums, b_zero, bits, a_zero, out, scales, start, end)
+
+
+def _int8(a, move, panels, sums, b_zero, bits, a_zero, out, scales, start, end):  # type: ignore[no-untyped-def]
+    int8_kernel(a, move, panels, sums, b_zero, a_zero, out, scales, 0, len(a), start, end)
 
 
 def _one_by_one(x: np.ndarray, layer: Layer) -> np.ndarray | None:
@@ -103,7 +127,8 @@ def _one_by_one(x: np.ndarray, layer: Layer) -> np.ndarray | None:
     a, a_scale, a_zero = found
     *_, b_scale, bias, ends = layer.rest
     y = np.empty((len(a), layer.weight.outputs), np.float32)
-    sums = int8_matmul(a, layer.weight, np.broadcast_to(a_zero, len(a)))
+    w, zero = layer.weight, np.broadcast_to(a_zero, len(a))
+    sums = int8_matmul(a, w, zero) if isinstance(w, Packed) else lowbit_matmul(a, w, zero)
     scaled(sums, a_scale, b_scale, bias, ends[0], y)
     return y if layer.outputs is None else encode_reference(y, layer.outputs)[0]
 

@@ -1,9 +1,9 @@
 """Matrix products of int8 or uint8 activations with weights of 4 or 2 bits, exact in int32: W4A8, W2A8, ternary.
 
-    C[m, n] = sum_k (A[m, k] - a_zero[m]) B[n, k]                    B from -8 to 7, -2 to 1, or -1 to 1
+    C[m, n] = sum_k (A[m, k] - a_zero[m]) (B[n, k] - b_zero[n])        B from -8 to 7, 0 to 15, -2 to 1, 0 to 3
 
 A byte holds codes of two or four groups of inputs, moved to begin at 0; they come apart by a shift and a mask on the
-way into the registers. Otherwise as `int8.py`: a weight of 4 bits has the zero point 8.
+way into the registers. Otherwise as `int8.py`: a signed weight of 4 bits has a zero point that is larger by 8.
 """
 
 from typing import NamedTuple
@@ -28,32 +28,48 @@ class LowBit(NamedTuple):
     sums: np.ndarray
     """int32: the sum of each row of moved codes, up to whole registers."""
     zeros: np.ndarray
-    """int32: what the codes were moved by, 8 or 2."""
+    """int32: each row's zero point, moved as the codes are."""
     bits: int
+    middle: int
+    """What the codes were moved by: 0 if they were uint8."""
     outputs: int
     inputs: int
 
 
-def lowbit_pack(b: np.ndarray, bits: int) -> LowBit:
-    """Pack int8 codes `b (N, K)` of `bits` 4 or 2; a ValueError for other codes, or where a sum could leave int32.
+def few_bits(b: np.ndarray) -> int | None:
+    """The fewest bits, 2 or 4, that hold the codes b, int8 or uint8; None where neither does.
+
+    >>> few_bits(np.array([-2, 1], np.int8)), few_bits(np.array([4], np.uint8)), few_bits(np.array([8], np.int8))
+    (2, 4, None)
+    """
+    low, high = (int(b.min()), int(b.max())) if b.size else (0, 0)
+    middles = {bits: 2 ** (bits - 1) if b.dtype == np.int8 else 0 for bits in (2, 4)}
+    return next((bits for bits, middle in middles.items() if -middle <= low <= high < 2**bits - middle), None)
+
+
+def lowbit_pack(b: np.ndarray, bits: int, b_zero: np.ndarray | None = None) -> LowBit:
+    """Pack int8 or uint8 codes `b (N, K)` of `bits` 4 or 2, and their zero points (N).
+
+    A ValueError for other codes, or where a sum could leave int32.
 
     >>> lowbit_pack(np.array([[-8, 7]], np.int8), bits=4).sums[:1]
     array([15], dtype=int32)
     """
-    middle = 2 ** (bits - 1)
-    if bits not in (2, 4) or (b.size and not -middle <= b.min() <= b.max() < middle):
+    if bits not in (2, 4) or (few_bits(b) or 8) > bits:
         raise ValueError(f"codes of 4 bits are -8 to 7, of 2 bits -2 to 1, not {b.min()} to {b.max()} in {bits}")
-    check_int32(b, np.zeros(len(b), np.int32))
+    zero = np.zeros(len(b), np.int32) if b_zero is None else b_zero.astype(np.int32)
+    check_int32(b, zero)
+    middle = 2 ** (bits - 1) if b.dtype == np.int8 else 0
     (outputs, inputs), per_byte = b.shape, 8 // bits
     wide, deep = -outputs % LANES, -inputs % (GROUP * per_byte)
-    moved = np.pad(b + np.int8(middle), ((0, wide), (0, deep))).view(np.uint8)
+    moved = np.pad(b.view(np.uint8) + np.uint8(middle), ((0, wide), (0, deep)))
     apart = moved.reshape(len(moved) // LANES, LANES, moved.shape[1] // (GROUP * per_byte), per_byte, GROUP)
     shifts = np.arange(0, 8, bits, dtype=np.uint8)[:, None]
     together = np.bitwise_or.reduce(apart << shifts, axis=3).transpose(0, 2, 1, 3)
     panels = aligned_empty(together.shape, np.uint8)
     panels[...] = together
-    sums = moved.sum(axis=1, dtype=np.int32)
-    return LowBit(panels.reshape(-1), sums, np.full(len(moved), middle, np.int32), bits, outputs, inputs)
+    sums, zeros = moved.sum(axis=1, dtype=np.int32), np.pad(zero + middle, (0, wide)).astype(np.int32)
+    return LowBit(panels.reshape(-1), sums, zeros, bits, middle, outputs, inputs)
 
 
 def lowbit_unpack(w: LowBit) -> np.ndarray:
@@ -67,29 +83,24 @@ def lowbit_unpack(w: LowBit) -> np.ndarray:
     together = w.panels.reshape(rows // LANES, depth, LANES, 1, GROUP)
     apart = together >> np.arange(0, 8, w.bits, dtype=np.uint8)[:, None] & np.uint8(2**w.bits - 1)
     moved = apart.transpose(0, 2, 1, 3, 4).reshape(rows, depth * GROUP * per_byte)[: w.outputs, : w.inputs]
-    return moved.view(np.int8) - np.int8(2 ** (w.bits - 1))
-
-
-def lowbit_matmul_reference(a: np.ndarray, b: np.ndarray, a_zero: np.ndarray) -> np.ndarray:
-    """The product in int64."""
-    return (a.astype(np.int64) - a_zero[:, None]) @ b.T.astype(np.int64)
+    return moved.view(np.int8) - np.int8(w.middle) if w.middle else moved
 
 
 def lowbit_matmul(a: np.ndarray, w: LowBit, a_zero: np.ndarray | None = None) -> np.ndarray:
-    """As `lowbit_matmul_reference`, in int32, for 8-bit codes `a (M, K)`, their zero points (M) and packed weights.
+    """As `int8_matmul`, for weights of few bits: `C (M, N)` in int32 from 8-bit codes `a (M, K)` and zero points (M).
 
     >>> lowbit_matmul(np.array([[10, 100]], np.uint8), lowbit_pack(np.array([[-8, 7]], np.int8), bits=4))
     array([[620]], dtype=int32)
     """
     out = aligned_empty((len(a), w.outputs), np.int32)
     zero = NO_ZEROS if a_zero is None else np.ascontiguousarray(a_zero, np.int32)
-    args = np.ascontiguousarray(a), to_take(a.dtype), w.panels, w.sums, w.zeros, w.bits, zero, out
+    args = np.ascontiguousarray(a), to_take(a.dtype), w.panels, w.sums, w.zeros, w.bits, zero, out, ()
     if out.size:
-        split(lambda n, end: _lowbit_matmul(*args, n, end), w.outputs, a.size * w.outputs, VECTORS * LANES)
+        split(lambda n, end: lowbit_kernel(*args, n, end), w.outputs, a.size * w.outputs, VECTORS * LANES)
     return out
 
 
-def _lowbit_matmul_scalar_py(a, move, panels, sums, b_zero, bits, a_zero, out, start, end):  # type: ignore[no-untyped-def]
+def _lowbit_matmul_scalar_py(a, move, panels, sums, b_zero, bits, a_zero, out, scales, start, end):  # type: ignore[no-untyped-def]
     per_byte, bytes_of_row = 8 // bits, panels.size // sums.size
     for m in range(len(a)):
         zero = a_zero[m] if a_zero.size else np.int32(0)
@@ -102,10 +113,10 @@ def _lowbit_matmul_scalar_py(a, move, panels, sums, b_zero, bits, a_zero, out, s
             out[m, n] = total
 
 
-def _lowbit_matmul_py(a, move, panels, sums, b_zero, bits, a_zero, out, n, end):  # type: ignore[no-untyped-def]
+def _lowbit_matmul_py(a, move, panels, sums, b_zero, bits, a_zero, out, scales, n, end):  # type: ignore[no-untyped-def]
     minus, excess = shares(a, move, a_zero, b_zero, 0, len(a))
     taken, _ = as_taken(a, move, GROUP * 8 // bits, 0, len(a))
-    ends = ends_of(out, sums, b_zero, minus, excess, ())
+    ends = ends_of(out, sums, b_zero, minus, excess, scales)
     work = pointer(taken), taken.shape[1], pointer(panels), panels.size // sums.size, ends
     rows = len(a)
     while n < end:
@@ -151,4 +162,4 @@ def _tile_py(acc, bits, m, n, work):  # type: ignore[no-untyped-def]
 
 _tile = inlined(_tile_py)
 _panel = inlined(_panel_py)
-_lowbit_matmul = compiled(_lowbit_matmul_scalar_py if PATH == "scalar" else _lowbit_matmul_py)
+lowbit_kernel = compiled(_lowbit_matmul_scalar_py if PATH == "scalar" else _lowbit_matmul_py)

@@ -1,10 +1,12 @@
 """The exact products of integer codes: by kernel where 8 bits and int32 hold them, else by the references in int64."""
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 
 from nncomp.kernels.int8 import int8_matmul, int8_matmul_reference
+from nncomp.kernels.lowbit import LowBit, few_bits, lowbit_pack
 from nncomp.kernels.pack import Packed, fits_int32, int8_pack
 from nncomp.kernels.sparse_int8 import KeptCodes, sparse_int8_matmul, sparse_int8_matmul_reference, sparse_int8_pack
 from nncomp.weights.sparse import Sparse
@@ -19,17 +21,39 @@ class CodeBlock:
     """
 
     def __init__(self, codes: np.ndarray | Sparse, columns: tuple[int, int], zero: np.ndarray) -> None:
-        self.codes: np.ndarray | Sparse
-        whole = columns == (0, codes.shape[1])
-        narrow = codes.dtype.itemsize == 1
-        self.packed = self.kept = None
-        if isinstance(codes, Sparse):
-            self.codes = part = codes if whole else codes.column_block(*columns)
-            self.kept = sparse_int8_pack(part.values, part.pattern, zero) if narrow else None
-        else:
-            self.codes = block = codes[:, slice(*columns)]
-            self.packed = int8_pack(block, zero) if narrow and fits_int32(block, zero) else None
-        self.zero = zero
+        self.zero, self.codes = zero, codes
+        if columns != (0, codes.shape[1]):
+            self.codes = codes.column_block(*columns) if isinstance(codes, Sparse) else codes[:, slice(*columns)]
+
+    @cached_property
+    def packed(self) -> Packed | None:
+        """Dense codes as the 8-bit kernel reads them; None where they are wider, or sums leave int32."""
+        return None if self._narrow is None else int8_pack(self._narrow, self.zero)
+
+    @cached_property
+    def few(self) -> LowBit | None:
+        """Dense codes of 4 or 2 bits as the kernel for those reads them."""
+        bits = None if self._narrow is None else few_bits(self._narrow)
+        return None if self._narrow is None or bits is None else lowbit_pack(self._narrow, bits, self.zero)
+
+    @cached_property
+    def kept(self) -> KeptCodes | None:
+        """Sparse codes as their 8-bit kernel reads them."""
+        if not isinstance(self.codes, Sparse) or self.codes.dtype.itemsize > 1:
+            return None
+        return sparse_int8_pack(self.codes.values, self.codes.pattern, self.zero)
+
+    @cached_property
+    def _narrow(self) -> np.ndarray | None:
+        """Dense codes of 8 bits whose sums int32 holds."""
+        codes = self.codes
+        fit = isinstance(codes, np.ndarray) and codes.dtype.itemsize == 1 and fits_int32(codes, self.zero)
+        return codes if fit else None  # type: ignore[return-value]
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether kernels of 8 bits can multiply the codes."""
+        return self._narrow is not None or self.kept is not None
 
     def product(self, q: np.ndarray, q_zero: np.ndarray) -> np.ndarray:
         """`C[m, n] = sum over kept k of (q[m, k] - q_zero[m]) (codes[n, k] - zero[n])`."""
@@ -61,6 +85,6 @@ class Products:
             yield block.product(q if len(self.cuts) == 1 else q[:, start:stop], q_zero)
 
     @property
-    def packed(self) -> Packed | KeptCodes | None:
-        """All codes as the 8-bit kernels read them; None where they are wide, in parts, or sums leave int32."""
-        return self.blocks[0].packed or self.blocks[0].kept if len(self.blocks) == 1 else None
+    def whole(self) -> CodeBlock | None:
+        """All codes, where they are in one part."""
+        return self.blocks[0] if len(self.blocks) == 1 else None

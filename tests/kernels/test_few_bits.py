@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from nncomp.kernels.binary import binary_matmul, binary_matmul_reference, binary_pack, binary_unpack
 from nncomp.kernels.lookup import lookup_matmul, lookup_matmul_reference, lookup_pack, lookup_unpack
-from nncomp.kernels.lowbit import lowbit_matmul, lowbit_matmul_reference, lowbit_pack, lowbit_unpack
+from nncomp.kernels.lowbit import few_bits as few_bits_of
+from nncomp.kernels.lowbit import lowbit_matmul, lowbit_pack, lowbit_unpack
 from nncomp.kernels.simd.path import GROUP, LANES, ROWS, VECTORS
 from nncomp.kernels.threads import limit_threads
 from tests.oracles import assert_sums, matmul_loops, matmul_pairs, unchanged
@@ -29,8 +30,10 @@ def random_codes(rng: np.random.Generator, bits: int, shape: tuple[int, int]) ->
     return rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), shape).astype(np.int8)
 
 
-def packed_lowbit(a: np.ndarray, b: np.ndarray, bits: int, a_zero: np.ndarray) -> np.ndarray:
-    return lowbit_matmul(a, lowbit_pack(b, bits), a_zero)
+def packed_lowbit(
+    a: np.ndarray, b: np.ndarray, bits: int, a_zero: np.ndarray, b_zero: np.ndarray | None = None
+) -> np.ndarray:
+    return lowbit_matmul(a, lowbit_pack(b, bits, b_zero), a_zero)
 
 
 @pytest.mark.parametrize("bits", [2, 4])
@@ -38,11 +41,14 @@ def packed_lowbit(a: np.ndarray, b: np.ndarray, bits: int, a_zero: np.ndarray) -
 def test_few_bits_equal_loops(bits: int, data: st.DataObject, kind: type) -> None:
     m, n, k = data.draw(sides), data.draw(sides), data.draw(st.integers(0, 20))
     a, b, zero = data.draw(codes(kind, (m, k))), data.draw(few_bits(bits, (n, k))), data.draw(zero_points(kind, m))
-    result = unchanged(packed_lowbit, a, b, bits, zero)
+    if data.draw(st.booleans()):
+        b = (b + 2 ** (bits - 1)).astype(np.uint8)
+    b_zero = data.draw(zero_points(np.int8, n))
+    result = unchanged(packed_lowbit, a, b, bits, zero, b_zero)
     assert result.dtype == np.int32
-    loops = matmul_loops(a, b, zero, np.zeros(n, int))
-    assert result.tolist() == unchanged(lowbit_matmul_reference, a, b, zero).tolist() == loops
-    assert lowbit_unpack(lowbit_pack(b, bits)).tolist() == b.tolist()
+    assert result.tolist() == matmul_loops(a, b, zero, b_zero)
+    np.testing.assert_array_equal(lowbit_unpack(lowbit_pack(b, bits)), b, strict=True)
+    assert few_bits_of(b) in ((2,), (2, 4))[bits == 4]
 
 
 @pytest.mark.parametrize("bits", [2, 4])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nncomp.kernels.encode import FIXED, TO_ALL, TO_ROW, Codes, encode_reference
 from nncomp.kernels.linear import Layer, int8_linear, int8_linear_reference
+from nncomp.kernels.lowbit import few_bits, lowbit_pack
 from nncomp.kernels.pack import int8_pack
 from nncomp.kernels.simd.path import LANES, ROWS
 from nncomp.kernels.threads import limit_threads
@@ -46,8 +47,13 @@ def packed_linear(*case):  # type: ignore[no-untyped-def]
     return int8_linear(x, Layer(int8_pack(b, b_zero), scale, bias, codes, *ends))
 
 
+def lowbit_linear(*case):  # type: ignore[no-untyped-def]
+    x, codes, b, b_zero, scale, bias, *ends = case
+    return int8_linear(x, Layer(lowbit_pack(b, few_bits(b) or 8, b_zero), scale, bias, codes, *ends))
+
+
 def assert_layer(case: Case) -> None:
-    result = unchanged(packed_linear, *case)
+    result = unchanged(packed_linear if few_bits(case.b) is None else lowbit_linear, *case)
     np.testing.assert_array_equal(result, int8_linear_reference(*case), strict=True)
 
 
@@ -65,6 +71,7 @@ def test_equals_its_steps(data: st.DataObject, codes: Codes, outputs: Codes | No
     rows, columns, inner = (data.draw(st.integers(1, 7)) for _ in range(3))
     kind = data.draw(st.sampled_from([np.int8, np.uint8]))
     b, zero = data.draw(some_codes(kind, (columns, inner))), data.draw(some_codes(kind, columns))
+    b >>= data.draw(st.sampled_from([0, 4, 6]))  # then 8, 4 or 2 bits
     x, bias = data.draw(floats(np.float32, (rows, inner), 1024.0)), data.draw(floats(np.float32, columns, 1024.0))
     scale = np.abs(data.draw(floats(np.float32, columns, 1.0))) + np.float32(2.0**-20)
     assert_layer(Case(x, codes, b, zero, scale, bias, floor, outputs))
