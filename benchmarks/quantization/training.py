@@ -27,12 +27,13 @@ from nncomp.transforms import LSQ, TWN, XNOR, learned_step
 
 
 class Way(NamedTuple):
-    """Hidden layers, what the weights train through, the bits of what enters hidden layers, and a published error."""
+    """Hidden layers, what weights train through, the bits of what enters hidden layers, a published error, epochs."""
 
     hidden: tuple[int, ...]
     through: Through
     inputs: int | None = None
     published: float | None = None
+    epochs: int = 50
 
 
 LENET, NARROW, WIDE = (300, 100), (256, 256, 256), (1024, 1024, 1024)
@@ -42,15 +43,15 @@ WAYS = {
     "784-300-100-10, W2": Way(LENET, TWO),
     "3 x 256, W2A2": Way(NARROW, TWO, 2, 1.34),
     "3 x 256, W1A2": Way(NARROW, XNOR(), 2, 1.69),
-    "3 x 256, W1A1": Way(NARROW, XNOR(), 1, 2.19),
-    "3 x 1024, W1A1": Way(WIDE, XNOR(), 1, 1.12),
+    "3 x 256, W1A1": Way(NARROW, XNOR(), 1, 2.19, epochs=80),
+    "3 x 1024, W1A1": Way(WIDE, XNOR(), 1, 1.12, epochs=80),
 }
 
 
 def measure(data: Data, way: str, seed: int, epochs: int) -> dict[str, Any]:
     """The test errors of one network: in floats after a fifth of the epochs, and of few bits after the rest."""
     assert data.test is not None
-    hidden, through, inputs, _ = WAYS[way]
+    hidden, through, inputs, *_ = WAYS[way]
     dropout = (0.2, *[0.1] * len(hidden)) if inputs == 2 else (0.1, *[0.0] * len(hidden))  # signs learn less by heart
     first = epochs // 5
     learning = FineTune(first, optimizer=Adam(2e-3), schedule=Cosine(), dropout=dropout, seed=seed)
@@ -73,14 +74,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--on", nargs="+", choices=("mnist", "fashion-mnist"), default=["mnist", "fashion-mnist"])
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), metavar="WAY")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--epochs", type=int, default=50, help="of each training, the first fifth in floats")
     parser.add_argument("--data", help="folder of the IDX files; NNCOMP_DATA if not given")
     parser.add_argument("--out", default="benchmarks/results/quantization-training.jsonl", help="file of the results")
     options = parser.parse_args(arguments)
     splits = {on: load_data(on, options.data) for on in options.on}
     splits = {on: replace(data, train=joined(data.train, data.validation)) for on, data in splits.items()}
     configurations = [
-        {"on": on, "way": way, "seed": seed, "epochs": options.epochs}
+        {"on": on, "way": way, "seed": seed, "epochs": WAYS[way].epochs}
         for on in options.on
         for way in options.ways
         for seed in options.seeds
