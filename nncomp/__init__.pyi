@@ -17,6 +17,7 @@ from .activations import Sigmoid as Sigmoid
 from .activations import SiLU as SiLU
 from .activations import Softmax as Softmax
 from .activations import Tanh as Tanh
+from .augment import Jitter as Jitter
 from .calibration import calibrate as calibrate
 from .curvature import hessian_diagonal as hessian_diagonal
 from .data import Data as Data
@@ -85,6 +86,7 @@ from .shrinking import without_neurons as without_neurons
 from .steps import Distill as Distill
 from .steps import Equalize as Equalize
 from .steps import FineTune as FineTune
+from .steps import Match as Match
 from .steps import MixedPrecision as MixedPrecision
 from .steps import Preprocess as Preprocess
 from .steps import Prune as Prune

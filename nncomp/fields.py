@@ -77,16 +77,16 @@ WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "
 def expected(hint: Any, names: Sequence[str] = (), none: str = "nothing") -> str:
     """In words, what a field with this annotation may hold; `names` are the classes and functions that may stand there.
 
-    >>> expected(tuple[float, ...]), expected(int | None)
-    ('a list, each item a number', 'a whole number or nothing')
+    >>> expected(tuple[float, ...]), expected(str | tuple[int, int] | None)
+    ('a list, each item a number', 'a string or a list of 2, each item a whole number or nothing')
     """
     item = items(hint)
+    words = [WORDS[one] for one in alternatives(hint) if one in WORDS]
+    if names and (item is None or len(alternatives(hint)) > 1 + (NoneType in alternatives(hint))):
+        words.append(names[0] if len(names) == 1 else f"one of {', '.join(names)}")
     if item is not None:
         n = length(hint)
-        return f"a list{'' if n is None else f' of {n}'}, each item {expected(item, names, none)}"
-    words = [WORDS[one] for one in alternatives(hint) if one in WORDS]
-    if names:
-        words.append(names[0] if len(names) == 1 else f"one of {', '.join(names)}")
+        words.append(f"a list{'' if n is None else f' of {n}'}, each item {expected(item, names, none)}")
     if NoneType in alternatives(hint):
         words.append(none)
     return " or ".join(words)

@@ -150,10 +150,10 @@ class Linear:
         return a, LayerSaved(dropped, inside, weight_saved, norm_saved, z, a)
 
     def backward(
-        self, saved: LayerSaved, da: np.ndarray, need_dx: bool = True
+        self, saved: LayerSaved, da: np.ndarray, need_dx: bool = True, more: np.ndarray | None = None
     ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
-        """Gradients at the layer's input and at its `params`, from the gradient `da` at its output."""
-        dz, dnorm = self.at_sums(saved, da)
+        """Gradients at its input and `params`, from `da` at its output and, if any, `more` before its activation."""
+        dz, dnorm = self.at_sums(saved, da, more)
         dinput: tuple[np.ndarray, ...] = ()
         dx, dweight = self.weight.vjp(saved.weight, dz, need_dx or isinstance(self.input, TrainedInput))
         if dx is not None and saved.inside is not None:
@@ -165,9 +165,13 @@ class Linear:
             dx = dx * saved.dropped
         return dx if need_dx else None, (*dweight, dz.sum(axis=0), *dnorm, *dinput)
 
-    def at_sums(self, saved: LayerSaved, da: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    def at_sums(
+        self, saved: LayerSaved, da: np.ndarray, more: np.ndarray | None = None
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """The gradient at `x W.T + bias`, and those at the norm's arrays."""
         dz = self.activation.vjp(saved.z, saved.a, da)
+        if more is not None:
+            dz = dz + more
         if self.norm is None or saved.norm is None:
             return dz, ()
         return self.norm.vjp(saved.norm, dz)

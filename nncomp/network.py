@@ -143,29 +143,37 @@ def forward(
     return x, tape
 
 
-def backward(network: MLP, tape: list[LayerSaved], gradients: Mapping[int, np.ndarray]) -> list[tuple[np.ndarray, ...]]:
-    """Gradients at `network.params`, given those at the outputs of any of the layers.
+def backward(
+    network: MLP, tape: list[LayerSaved], da: Mapping[int, np.ndarray], dz: Mapping[int, np.ndarray] = {}
+) -> list[tuple[np.ndarray, ...]]:
+    """Gradients at `network.params`, given those at the outputs of any of the layers, or at the activations' inputs.
 
-    `gradients[i]` is the loss's gradient at the output of layer i; the last layer's is `gradients[len(layers) - 1]`.
+    `da[i]` is the loss's gradient at `tape[i].a`, the output of layer i; the last layer's is `da[len(layers) - 1]`.
+    `dz[i]` is that at `tape[i].z`, before the activation, where a loss looks there too.
 
     >>> network = MLP.init([3, 4, 2])
     >>> y, tape = forward(network, np.ones((5, 3), np.float32))
     >>> [[g.shape for g in layer] for layer in backward(network, tape, {1: np.ones_like(y)})]
     [[(4, 3), (4,)], [(2, 4), (2,)]]
     """
-    for i, gradient in gradients.items():
-        if 0 <= i < len(tape) and gradient.shape != tape[i].a.shape:
-            raise ValueError(f"layer {i} put out {tape[i].a.shape}; a gradient there cannot be {gradient.shape}")
-    outside = [i for i in gradients if not 0 <= i < len(tape)]
-    if outside:
-        raise ValueError(f"gradients for layers {outside} of a network with {len(tape)} layers")
-    da: np.ndarray | None = None
+    _check_gradients(tape, da, dz)
+    below: np.ndarray | None = None
     out: list[tuple[np.ndarray, ...]] = []
     for i in reversed(range(len(tape))):
-        given = gradients.get(i)
-        total = given if da is None else da if given is None else da + given
+        given = da.get(i)
+        total = given if below is None else below if given is None else below + given
         if total is None:
             total = np.zeros_like(tape[i].a)
-        da, dparams = network.layers[i].backward(tape[i], total, need_dx=i > 0)
+        below, dparams = network.layers[i].backward(tape[i], total, need_dx=i > 0, more=dz.get(i))
         out.append(dparams)
     return out[::-1]
+
+
+def _check_gradients(tape: list[LayerSaved], *given: Mapping[int, np.ndarray]) -> None:
+    outside = [i for gradients in given for i in gradients if not 0 <= i < len(tape)]
+    if outside:
+        raise ValueError(f"gradients for layers {outside} of a network with {len(tape)} layers")
+    for gradients in given:
+        for i, gradient in gradients.items():
+            if gradient.shape != tape[i].a.shape:
+                raise ValueError(f"layer {i} put out {tape[i].a.shape}; a gradient there cannot be {gradient.shape}")

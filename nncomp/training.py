@@ -6,6 +6,7 @@ from itertools import chain
 
 import numpy as np
 
+from nncomp.augment import Augmentation
 from nncomp.data import Split
 from nncomp.hooks import Hook
 from nncomp.kernels.threads import on_threads
@@ -29,6 +30,7 @@ def train(
     batch: int = 100,
     schedule: Schedule = Constant(),
     dropout: Sequence[float] = (),
+    augment: Augmentation | None = None,
     hooks: Sequence[Hook] = (),
     validation: Split | None = None,
     patience: int | None = None,
@@ -38,7 +40,8 @@ def train(
     """A trained copy of `network`; the given one is unchanged.
 
     Each epoch goes once through `data` in batches of `batch`, in an order drawn by `seed`; a last batch that is
-    smaller counts too. `dropout` is one rate per layer, for its inputs. With `patience`, training stops after that
+    smaller counts too. `dropout` is one rate per layer, for its inputs; `augment` changes
+    each batch at random. With `patience`, training stops after that
     many epochs without a higher `score` on `validation`, and the best network is returned. The kernels and
     the BLAS library run on `threads` threads meanwhile: the same number gives the same bits. For BLAS that setting is
     the process's, so train in processes of their own rather than in threads side by side.
@@ -50,8 +53,18 @@ def train(
     """
     _check(network, data, epochs, batch, validation, patience)
     loss = loss.with_params(tuple(p.copy() for p in loss.params))
-    run = _Run(Trainee(network), network.check(data.x), data.y, loss, optimizer, schedule, tuple(dropout), tuple(hooks))
-    options = (epochs, batch, schedule, dropout, patience, validation, seed, threads)
+    run = _Run(
+        Trainee(network),
+        network.check(data.x),
+        data.y,
+        loss,
+        optimizer,
+        schedule,
+        tuple(dropout),
+        augment,
+        tuple(hooks),
+    )
+    options = (epochs, batch, schedule, dropout, augment, patience, validation, seed, threads)
     acting = [hook for hook in hooks if is_dataclass(hook)]
     settings = (network, data, loss, optimizer, options, acting)
     slots = optimizer.init(run.params)
@@ -94,6 +107,7 @@ class _Run:
     optimizer: Optimizer
     schedule: Schedule
     dropout: tuple[float, ...]
+    augment: Augmentation | None
     hooks: tuple[Hook, ...]
 
     @property
@@ -108,21 +122,22 @@ class _Run:
     def update(self, index: np.ndarray, progress: Progress, updates: int) -> float:
         """One of so many `updates`, on the samples at `index`; returns their mean loss."""
         network, t = self.network, progress.t + 1
-        batch = Batch(self.x[index], self.y[index], index)
+        x = self.x[index] if self.augment is None else self.augment(self.x[index], progress.rng)
+        batch = Batch(x, self.y[index], index, (t - 1) / updates)
         y, tape = forward(network, batch.x, self.dropout, progress.rng)
         if not np.isfinite(y.max() - y.min()):
             raise ValueError(
                 f"training diverged: outputs from {y.min()} to {y.max()} at update {t}; try a smaller rate"
             )
-        value, at_outputs, dloss = self.loss([saved.a for saved in tape], batch)
+        loss = self.loss(tape, batch)
         for layer, saved in zip(network.layers, tape):
             if layer.norm is not None and saved.norm is not None:
                 layer.norm.track(saved.norm)
-        gradients = backward(network, tape, at_outputs)
+        gradients = backward(network, tape, loss.da, loss.dz)
         for hook in self.hooks:
             hook.after_backward(t, network, gradients)
-        factor = self.schedule((t - 1) / updates)
-        self.optimizer.update(self.params, [*chain.from_iterable(gradients), *dloss], progress.slots, t, factor)
+        factor = self.schedule(batch.progress)
+        self.optimizer.update(self.params, [*chain.from_iterable(gradients), *loss.dparams], progress.slots, t, factor)
         progress.t = t
         network = self.network if self.hooks else network
         for hook in self.hooks:
@@ -131,14 +146,14 @@ class _Run:
             for i, weight in hook.rewire(t, network, lambda: self._dense_gradients(batch)).items():
                 self.trainee.rewire(i, weight, progress.slots)
                 network = self.network
-        return value
+        return loss.value
 
     def _dense_gradients(self, batch: Batch) -> list[np.ndarray]:
         """Of the whole matrices, as if every weight were kept."""
         network = self.network.with_layers(lambda layer: replace(layer, weight=Dense(layer.weight.dense())))
         _, tape = forward(network, batch.x)
-        _, at_outputs, _ = self.loss([saved.a for saved in tape], batch)
-        return [dw for dw, *_ in backward(network, tape, at_outputs)]
+        loss = self.loss(tape, batch)
+        return [dw for dw, *_ in backward(network, tape, loss.da, loss.dz)]
 
 
 def _check(network: MLP, data: Split, epochs: int, batch: int, validation: Split | None, patience: int | None) -> None:

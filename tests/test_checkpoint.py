@@ -1,6 +1,7 @@
 """A training stopped at any update and gone on with gives the same bytes as one that never stopped."""
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from nncomp.hooks import SNFS, ClipGradients, DeepR, Hook, MaxNorm, RigL, Surger
 from nncomp.learning_rate import Cosine
 from nncomp.losses import cross_entropy
 from nncomp.network import MLP
-from nncomp.objective import Supervised
+from nncomp.objective import Batch, Loss, Passed, Supervised
 from nncomp.optim import SGD, Adam, AdamW
 from nncomp.prune import cubic
 from nncomp.quantize import spqr
@@ -69,9 +70,11 @@ class Scaled:
     def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
         return replace(self, scale=params[0])
 
-    def __call__(self, outputs, batch):  # type: ignore[no-untyped-def]
-        loss, gradient = cross_entropy(outputs[-1] * self.scale, batch.y)
-        return loss, {len(outputs) - 1: gradient * self.scale}, (np.sum(gradient * outputs[-1], keepdims=True)[0],)
+    def __call__(self, layers: Sequence[Passed], batch: Batch) -> Loss:
+        z = layers[-1].a
+        loss, gradient = cross_entropy(z * self.scale, batch.y)
+        dparams = (np.sum(gradient * z, keepdims=True)[0],)
+        return Loss(loss, {len(layers) - 1: gradient * self.scale}, dparams=dparams)
 
 
 def quantized() -> MLP:

@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
+from nncomp.augment import Jitter
+from nncomp.distill import arithmetic_mean, dkd, pkt, vid
 from nncomp.files import save
 from nncomp.formats import PerGroup, PerRow, Uniform, nearest_away
 from nncomp.hooks import SNFS, DeepR, TopKAST
+from nncomp.learning_rate import Step
 from nncomp.network import MLP
 from nncomp.optim import SGD, AdamW
 from nncomp.prune import cubic, geometric_median, keep_largest, random, row_l1, sparsegpt
 from nncomp.quantize import Dynamic, hqq, l2qer, magr, spqr
 from nncomp.steps import Distill, FineTune, Preprocess, Prune, Quantize, Reconstruct, Shrink
+from nncomp.steps.match import Match
 from nncomp.steps.recipe import Recipe, RecipeError, presets
 from nncomp.transforms import (
     EWGS,
@@ -96,6 +100,39 @@ def test_a_teacher_is_a_file_beside_the_recipe(tmp_path: Path) -> None:
     assert step.teacher.fingerprint() == teacher.fingerprint()  # type: ignore[attr-defined]
     with pytest.raises(RecipeError, match=r"mine.toml: step 1 \(Distill\).teacher: .*No such file .*none"):
         recipe(tmp_path, steps.format("none"))
+
+
+def test_distillation_in_words(tmp_path: Path) -> None:
+    text = """
+    [[steps]]
+    step = "Quantize"
+    weights = { bits = 2 }
+    [steps.during]
+    is = "Distill"
+    teacher = ["big.safetensors", "big.safetensors"]
+    ensemble = "arithmetic_mean"
+    soft = { is = "dkd", beta = 2.0 }
+    alpha_schedule = { is = "Step", at = [0.7], factor = 0.0 }
+    during = { epochs = 3, augment = { pixels = 1 } }
+    [[steps]]
+    step = "Distill"
+    student = { sizes = [16, 4, 2] }
+    match = [{ loss = "vid", student = 0, weight = 0.1 }, { loss = { is = "pkt", diagonal = true } }]
+    without = [1]
+    """
+    save(tmp_path / "big.safetensors", MLP.init([16, 2], seed=3))
+    quantize, distill = recipe(tmp_path, text, seed=4).steps
+    teaching = quantize.during  # type: ignore[attr-defined]
+    assert isinstance(teaching, Distill) and len(teaching.teacher) == 2  # type: ignore[arg-type]
+    assert teaching.ensemble is arithmetic_mean and repr(teaching.soft) == repr(partial(dkd, beta=2.0))
+    assert teaching.alpha_schedule == Step((0.7,), 0.0)
+    assert teaching.during == FineTune(3, augment=Jitter(1), seed=4)
+    assert isinstance(distill, Distill) and distill.without == (1,) and distill.during == FineTune(seed=4)
+    assert repr(distill.match) == repr((Match(vid, student=0, weight=0.1), Match(partial(pkt, diagonal=True))))
+    with pytest.raises(RecipeError, match=r"\.during.soft: expected one of kl_divergence, reverse_kl, .*, not .*mse"):
+        recipe(tmp_path, text.replace('{ is = "dkd", beta = 2.0 }', '"mse"'))
+    with pytest.raises(RecipeError, match=r"match\[0\].loss: expected one of hint, "):
+        recipe(tmp_path, text.replace('"vid"', '"kd"'))
 
 
 def test_steps_alone_are_a_recipe_for_a_network_that_is_given(tmp_path: Path) -> None:

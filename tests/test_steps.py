@@ -65,15 +65,8 @@ from nncomp.steps import (
 )
 from nncomp.transforms import LSQ, XNOR, FakeQuantize
 from nncomp.weights import Latent, Quantized, Sparse, Weight
+from tests.strategies.data import blobs
 from tests.strategies.weights import plain_codes
-
-
-def blobs(n: int, seed: int) -> Split:
-    rng = np.random.default_rng(seed)
-    y = rng.integers(0, 4, n)
-    centers = np.random.default_rng(0).standard_normal((4, 12)) * 2
-    return Split((centers[y] + rng.standard_normal((n, 12))).astype(np.float32), y)
-
 
 DATA = Data(blobs(300, 1), blobs(100, 2), blobs(100, 3), "blobs")
 SHORT = FineTune(epochs=2, batch=50, optimizer=Adam(rate=5e-3))
@@ -373,22 +366,6 @@ def test_quantize_folds_batch_norm() -> None:
     quantized = Quantize()(network, DATA)
     assert all(layer.norm is None for layer in quantized.layers)
     assert accuracy(quantized, DATA.validation) > accuracy(network, DATA.validation) - 0.05
-
-
-def test_distill_teaches_a_smaller_student_and_leaves_the_teacher(dense: MLP) -> None:
-    student, before = MLP.init([12, 6, 4]), dense.fingerprint()
-    taught = Distill(student=student, during=replace(SHORT, epochs=60))(dense, DATA)
-    assert taught.sizes == student.sizes and dense.fingerprint() == before
-    assert student.fingerprint() == MLP.init([12, 6, 4]).fingerprint()
-    assert accuracy(taught, DATA.validation) > 0.9
-    same = Distill(teacher=dense, during=replace(SHORT, epochs=60))(student, DATA)
-    assert same.fingerprint() == taught.fingerprint(), "the two ways to say it are one"
-
-
-def test_distilling_on_soft_targets_alone_needs_no_true_labels(dense: MLP) -> None:
-    wrong = Data(Split(DATA.train.x, np.zeros_like(DATA.train.y)), DATA.validation)
-    taught = Distill(student=MLP.init([12, 6, 4]), alpha=1.0, during=replace(SHORT, epochs=60))(dense, wrong)
-    assert accuracy(taught, DATA.validation) > 0.9
 
 
 STEPS = [

@@ -1,5 +1,6 @@
 """The training loop: against a textbook loop, pure, reproducible, with hooks, and with losses that train too."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -13,7 +14,7 @@ from nncomp.hooks import Hook
 from nncomp.learning_rate import Cosine
 from nncomp.losses import squared_error
 from nncomp.network import MLP
-from nncomp.objective import Batch, Supervised
+from nncomp.objective import Batch, Loss, Passed, Supervised
 from nncomp.optim import SGD, Adam
 from nncomp.quantize import round_to_nearest
 from nncomp.training import train
@@ -99,6 +100,12 @@ def test_every_form_trains_in_its_own_form() -> None:
                 assert (old.grid.scale != new.grid.scale).all()
 
 
+def test_augmented_samples_are_learned_in_place_of_the_given() -> None:
+    network, data = MLP.init([3, 5, 3]), blobs()
+    augmented = train(network, data, augment=lambda x, rng: x + 1, epochs=2)
+    assert augmented.fingerprint() == train(network, Split(data.x + 1, data.y), epochs=2).fingerprint()
+
+
 def test_early_stopping_returns_the_best() -> None:
     data, held = blobs(0, 30), blobs(1)
     accuracies = []
@@ -128,10 +135,10 @@ class Hint:
     def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
         return replace(self, R=params[0])
 
-    def __call__(self, outputs: list[np.ndarray], batch: Batch):  # type: ignore[no-untyped-def]
-        loss, dprediction = squared_error(outputs[0] @ self.R.T, self.target[batch.index])
+    def __call__(self, layers: Sequence[Passed], batch: Batch) -> Loss:
+        loss, dprediction = squared_error(layers[0].a @ self.R.T, self.target[batch.index])
         seen.append((loss, self.R.copy()))
-        return loss, {0: dprediction @ self.R}, (dprediction.T @ outputs[0],)
+        return Loss(loss, {0: dprediction @ self.R}, dparams=(dprediction.T @ layers[0].a,))
 
 
 seen: list[tuple[float, np.ndarray]] = []

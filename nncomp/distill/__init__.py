@@ -7,7 +7,8 @@ NaN and infinity, labels that are no class, a setting out of its range, a result
 
     outputs     `kl_divergence`, `soft_cross_entropy`, `kd`, `reverse_kl`, `jensen_shannon`, `alpha_divergence`,
                 `total_variation`, `logit_regression`, `dkd`, `dist`, `nkd`, `logit_standardization`, `label_smoothing`;
-                `correct_prior` and `best_bias` for logits learned under other class priors
+                `correct_prior` and `best_bias` for logits learned under other class priors;
+                `geometric_mean` and `arithmetic_mean` of several teachers
     features    `hint`, `attention_transfer`, `activation_boundaries`, `margin_relu`, `neuron_selectivity`, `vid`,
                 `paraphrase` and `factor_transfer`, `pkd`
     relations   `rkd_distance`, `rkd_angle`, `similarity_preserving`, `correlation_congruence`, `pkt`, `contrastive`
@@ -22,6 +23,7 @@ from nncomp.distill.correlation import dist
 from nncomp.distill.correlation_congruence import correlation_congruence
 from nncomp.distill.decoupled import dkd
 from nncomp.distill.divergences import jensen_shannon, reverse_kl, total_variation
+from nncomp.distill.ensemble import arithmetic_mean, geometric_mean
 from nncomp.distill.factor_transfer import factor_transfer, factors, paraphrase
 from nncomp.distill.hints import hint
 from nncomp.distill.label_smoothing import label_smoothing
@@ -42,6 +44,7 @@ from nncomp.distill.variational import vid
 __all__ = [
     "activation_boundaries",
     "alpha_divergence",
+    "arithmetic_mean",
     "attention_transfer",
     "batchmean",
     "best_bias",
@@ -54,6 +57,7 @@ __all__ = [
     "factor_transfer",
     "factors",
     "gaussian_kernel",
+    "geometric_mean",
     "hint",
     "jensen_shannon",
     "kd",

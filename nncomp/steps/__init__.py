@@ -4,6 +4,7 @@ from nncomp.steps.compress import CompressionStep, compress, stages
 from nncomp.steps.distill import Distill
 from nncomp.steps.equalize import Equalize
 from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.match import Match
 from nncomp.steps.mixed_precision import MixedPrecision
 from nncomp.steps.preprocess import Preprocess
 from nncomp.steps.prune import Prune
@@ -21,6 +22,7 @@ __all__ = [
     "Distill",
     "Equalize",
     "FineTune",
+    "Match",
     "MixedPrecision",
     "Preprocess",
     "Prune",

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from nncomp import init, learning_rate, optim, prune, quantize, transforms
+from nncomp import distill, init, learning_rate, optim, prune, quantize, transforms
+from nncomp.augment import Jitter
 from nncomp.files import kinds
 from nncomp.formats.names import NAMES
 from nncomp.hooks import L1, SET, SNFS, DeepR, GroupLasso, RigL, Surgery, TopKAST
@@ -10,6 +11,7 @@ from nncomp.network import MLP
 from nncomp.steps.distill import Distill
 from nncomp.steps.equalize import Equalize
 from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.match import Match
 from nncomp.steps.mixed_precision import MixedPrecision
 from nncomp.steps.preprocess import Preprocess
 from nncomp.steps.prune import Prune
@@ -22,7 +24,7 @@ from nncomp.steps.share import Share
 from nncomp.steps.shrink import Shrink
 from nncomp.steps.sparsify import Sparsify
 
-TRAINING = (FineTune,)
+TRAINING = (FineTune, Distill)
 ROWS = (
     prune.row_l1, prune.row_l2, prune.geometric_median, prune.mean_activation, prune.nonzero_activation,
 )  # fmt: skip
@@ -34,6 +36,17 @@ KEEP = (
     prune.keep_globally, prune.keep_largest, prune.keep_each_row, prune.keep_each_group, prune.keep_blocks,
     prune.keep_erdos_renyi, prune.keep_floored, prune.keep_tfmot, prune.keep_nncf, prune.keep_sparsegpt,
 )  # fmt: skip
+RATES = (learning_rate.Constant, learning_rate.Step, learning_rate.Cosine, learning_rate.OneCycle)
+SOFT = (
+    distill.kl_divergence, distill.reverse_kl, distill.jensen_shannon, distill.alpha_divergence,
+    distill.total_variation, distill.logit_regression, distill.dkd, distill.dist, distill.nkd,
+    distill.logit_standardization,
+)  # fmt: skip
+FEATURES = (
+    distill.hint, distill.attention_transfer, distill.activation_boundaries, distill.margin_relu,
+    distill.neuron_selectivity, distill.vid, distill.factor_transfer, distill.pkd, distill.rkd_distance,
+    distill.rkd_angle, distill.similarity_preserving, distill.correlation_congruence, distill.pkt, distill.contrastive,
+)  # fmt: skip
 SCHEDULES = (
     prune.constant, prune.linear, prune.cubic, prune.exponential, prune.cosine, prune.iterative, prune.inc_cube,
     prune.nncf_polynomial, prune.alternating,
@@ -43,7 +56,8 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     "init.activation": kinds.ACTIVATIONS,
     "init.init": (init.he, init.glorot),
     "FineTune.optimizer": (optim.SGD, optim.Adam, optim.AdamW),
-    "FineTune.schedule": (learning_rate.Constant, learning_rate.Step, learning_rate.Cosine, learning_rate.OneCycle),
+    "FineTune.schedule": RATES,
+    "FineTune.augment": (Jitter,),
     "Prune.scores": (*SCORES, *ROWS),
     "Prune.keep": KEEP,
     "Prune.schedule": SCHEDULES,
@@ -101,7 +115,13 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     "Sparsify.during": TRAINING,
     "TopKAST.keep": KEEP,
     "Distill.student": (MLP.init,),
-    "Distill.during": TRAINING,
+    "Distill.soft": SOFT,
+    "Distill.match": (Match,),
+    "Match.loss": FEATURES,
+    "Distill.ensemble": (distill.geometric_mean, distill.arithmetic_mean),
+    "Distill.T_schedule": RATES,
+    "Distill.alpha_schedule": RATES,
+    "Distill.during": (FineTune,),
 }
 """What may stand at which key, where its annotation leaves it open."""
 

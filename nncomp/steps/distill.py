@@ -1,36 +1,51 @@
 """Distillation as a step: a student learns the teacher's softened outputs beside the labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
 
 import numpy as np
 
-from nncomp.data import Data
-from nncomp.distill import kd
+from nncomp.data import Data, Split
+from nncomp.distill import geometric_mean, kl_divergence
 from nncomp.hooks import Hook
+from nncomp.learning_rate import Constant, Schedule
 from nncomp.network import MLP
-from nncomp.objective import Batch
 from nncomp.shown import shown
 from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.match import Match
+from nncomp.steps.teaching import Soft, Teacher, Teaching, begun
 
 
 @dataclass(frozen=True, repr=False)
 class Distill:
     """Train by `alpha T^2 KL(teacher || student) + (1 - alpha) cross-entropy` (Hinton, Vinyals & Dean 2015).
 
-    `Distill(student=...)`: the incoming network is the teacher, and the given one comes out trained.
-    `Distill(teacher=...)`: the incoming network is the student. The teacher's outputs are computed once; it is not
-    changed. `during`: how long and how to train; its label smoothing applies to the hard targets.
+    `Distill(student=...)`: the incoming network is the teacher, and the given one comes out trained: two in turn are a
+    teacher and its assistant, a student of the teacher's sizes is born again. `Distill(teacher=...)`: the incoming
+    network is the student, in the form it is in; so it can stand where others train, as in
+    `Quantize(during=Distill(teacher=...))`. Several teachers teach by their `ensemble`'s mean.
+
+    `soft`: the loss on logits in place of KL, T^2 included. `match`: losses between hidden layers, added. T and alpha
+    are multiplied by their schedules, so that `Step((0.7,), 0.0)` for alpha ends distillation early (Cho & Hariharan
+    2019). `without`: classes that the student never sees. `transfer`: samples without labels, learned in place of the
+    training split, with alpha = 1. `during`: how long and how to train; its label smoothing applies to the hard
+    targets. What the teacher makes of the samples is computed once, of each batch where `during` augments it.
 
     >>> Distill(student=MLP.init([64, 16, 10]), T=2.0, during=FineTune(epochs=3)).during
     FineTune(epochs=3)
     """
 
     student: MLP | None = None
-    teacher: MLP | None = None
+    teacher: MLP | tuple[MLP, ...] | None = None
     T: float = 4.0
     alpha: float = 0.9
+    soft: Soft = kl_divergence
+    match: tuple[Match, ...] = ()
+    ensemble: Callable[[np.ndarray, float], np.ndarray] = geometric_mean
+    T_schedule: Schedule = Constant()
+    alpha_schedule: Schedule = Constant()
+    without: tuple[int, ...] = ()
+    transfer: np.ndarray | None = None
     during: FineTune = FineTune()
 
     __repr__ = shown
@@ -38,38 +53,68 @@ class Distill:
     def __post_init__(self) -> None:
         if (self.student is None) == (self.teacher is None):
             raise ValueError("give a student, or a teacher: the incoming network is the other")
+        if self.teacher == ():
+            raise ValueError("there is at least one teacher, not an empty list of them")
         if not self.T > 0:
             raise ValueError(f"the temperature T is positive, not {self.T}")
         if not 0 <= self.alpha <= 1:
             raise ValueError(f"alpha is between 0 and 1, not {self.alpha}")
+        if self.transfer is not None and (self.alpha != 1 or self.alpha_schedule != Constant() or self.without):
+            raise ValueError("a transfer set has no labels: it takes alpha = 1, throughout, and all classes")
+        if self.match and isinstance(self.teacher, tuple) and len(self.teacher) > 1:
+            raise ValueError("hidden layers are matched with those of one teacher, not of several")
+
+    @property
+    def patience(self) -> int | None:
+        """That of the training."""
+        return self.during.patience
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
-        student, teacher = self.student or network, self.teacher or network
-        if (student.sizes[0], student.sizes[-1]) != (teacher.sizes[0], teacher.sizes[-1]):
-            raise ValueError(
-                f"a student {student.sizes} and a teacher {teacher.sizes} need the same inputs and classes"
-            )
-        soft = SoftTargets(teacher(data.train.x), self.T, self.alpha, self.during.smoothing)
-        return self.during(student, data, hooks, soft)
+        given = self.teacher or network
+        student, teachers = self.student or network, given if isinstance(given, tuple) else (given,)
+        for teacher in teachers:
+            if (student.sizes[0], student.sizes[-1]) != (teacher.sizes[0], teacher.sizes[-1]):
+                raise ValueError(
+                    f"a student {student.sizes} and a teacher {teacher.sizes} need the same inputs and classes"
+                )
+        data = replace(data, train=self._transferred(data.train))
+        return self.during(student, data, hooks, self._teaching(student, teachers, data.train.x))
+
+    def _teaching(self, student: MLP, teachers: tuple[MLP, ...], x: np.ndarray) -> Teaching:
+        places, starts, terms = begun(self.match, student, teachers[0], x, self.during.seed)
+        teacher = Teacher(teachers, self.ensemble, places, tuple(start.of_teacher for start in starts))
+        return Teaching(
+            teacher if self.during.augment else teacher.of(x),
+            self.soft,
+            (self.T, self.T_schedule),
+            (self.alpha, self.alpha_schedule),
+            self.during.smoothing,
+            terms,
+            tuple(array for start in starts for array in start.params),
+        )
+
+    def _transferred(self, split: Split) -> Split:
+        """What the student learns from."""
+        if self.transfer is not None:
+            return Split(self.transfer, np.zeros(len(self.transfer), np.int64))
+        kept = ~np.isin(split.y, self.without)
+        if not kept.any():
+            raise ValueError(f"without the classes {self.without} there is nothing to learn from")
+        return split if kept.all() else Split(split.x[kept], split.y[kept])
 
 
-@dataclass(frozen=True, eq=False)
-class SoftTargets:
-    """The objective of distillation, on teacher logits for the whole training split, computed beforehand."""
+Training = FineTune | Distill
+"""What a step may do meanwhile."""
 
-    teacher_logits: np.ndarray
-    T: float
-    alpha: float
-    smoothing: float = 0.0
 
-    params = ()
+def check_training(during: Training | None) -> None:
+    """Raise unless a step can do this meanwhile: train its own network.
 
-    def with_params(self, params: tuple[np.ndarray, ...]) -> Self:
-        return replace(self)
-
-    def __call__(
-        self, outputs: list[np.ndarray], batch: Batch
-    ) -> tuple[float, dict[int, np.ndarray], tuple[np.ndarray, ...]]:
-        targets = self.teacher_logits[batch.index]
-        loss, gradient = kd(outputs[-1], targets, batch.y, self.T, self.alpha, smoothing=self.smoothing)
-        return loss, {len(outputs) - 1: gradient}, ()
+    >>> check_training(Distill(student=MLP.init([2, 2])))
+    Traceback (most recent call last):
+    ValueError: during another step the student is that step's network: Distill takes a teacher there
+    """
+    if not isinstance(during, FineTune | Distill | None):
+        raise ValueError(f"during is a FineTune, a Distill or None, not {during!r}")
+    if isinstance(during, Distill) and during.teacher is None:
+        raise ValueError("during another step the student is that step's network: Distill takes a teacher there")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from nncomp.augment import Jitter
 from nncomp.data import Data
 from nncomp.fields import check_whole
 from nncomp.hooks import Hook
@@ -21,8 +22,9 @@ class FineTune:
     """Train the network in the form it is in: the kept weights of a sparse one, the scales of a quantized one.
 
     As `train`, with the cross-entropy of labels or the squared error of values. `dropout`: a rate per layer for its
-    inputs. `smoothing`: of the labels. `patience`: stop after so many epochs without a better validation score and
-    return the best. `threads`: of the BLAS library, part of the recipe because float sums depend on it.
+    inputs. `augment` changes each batch at random. `smoothing`: of the labels. `patience`: stop after so many epochs
+    without a better validation score and return the best. `threads`: of the BLAS library, part of the recipe because
+    float sums depend on it.
 
     >>> FineTune(epochs=3).optimizer.rate
     0.001
@@ -33,6 +35,7 @@ class FineTune:
     optimizer: Optimizer = Adam()
     schedule: Schedule = OneCycle()
     dropout: tuple[float, ...] = ()
+    augment: Jitter | None = None
     smoothing: float = 0.0
     patience: int | None = None
     seed: int = 0
@@ -62,6 +65,7 @@ class FineTune:
             batch=self.batch,
             schedule=self.schedule,
             dropout=self.dropout,
+            augment=self.augment,
             hooks=hooks,
             validation=data.validation,
             patience=self.patience,

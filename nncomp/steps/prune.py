@@ -24,7 +24,7 @@ from nncomp.prune import (
 from nncomp.prune.checks import check_ramp, check_sparsity
 from nncomp.scoring import asked, masks_of, scores_of
 from nncomp.shown import shown, word
-from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.distill import Training, check_training
 from nncomp.weights import Dense, Latent, Sparse, Weight
 
 OF_WEIGHTS = (keep_each_row, keep_each_group, keep_blocks, keep_erdos_renyi)
@@ -60,11 +60,12 @@ class Prune:
     schedule: Callable[[float, float], float] = constant
     ramp: float = 0.6
     interval: int = 100
-    during: FineTune | None = None
+    during: Training | None = None
 
     __repr__ = shown
 
     def __post_init__(self) -> None:
+        check_training(self.during)
         check_sparsity(self.sparsity)
         asked(self.scores)
         if not callable(self.keep):

@@ -19,7 +19,7 @@ from nncomp.network import MLP
 from nncomp.quantize import Dynamic, bias_correction, minmax, qera
 from nncomp.quantize.ranges import Range
 from nncomp.shown import shown, word
-from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.distill import Training, check_training
 from nncomp.steps.rounding import brings_grid, by_method, check_low_rank, check_method, in_floats, shipped, with_factors
 from nncomp.transforms import (
     A2Q,
@@ -76,7 +76,7 @@ class Quantize:
     inputs: Uniform | Dynamic | None = Uniform(signed=False, symmetric=False)
     input_ranges: Range = minmax
     samples: int = 2000
-    during: FineTune | None = None
+    during: Training | None = None
     method: Callable[..., Any] | None = None
     correct_bias: bool = False
     through: Through | None = None
@@ -88,6 +88,7 @@ class Quantize:
     __repr__ = shown
 
     def __post_init__(self) -> None:
+        check_training(self.during)
         check_whole(self, samples=1, rank=0)
         expected = {
             "weights": Uniform | Format,

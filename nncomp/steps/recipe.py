@@ -149,8 +149,8 @@ class _Reader:
                 return tuple(self.value(item, items(hint), place, f"{where}[{i}]") for i, item in enumerate(value))
             case {"is": str(name)} if callable(choices.get(name)):
                 return self.chosen(choices[name], {k: v for k, v in value.items() if k != "is"}, where)
-            case dict() if "is" not in value and len(kinds_ := [c for c in choices.values() if callable(c)]) == 1:
-                return self.made(kinds_[0], value, where)
+            case dict() if "is" not in value and (kind := _implied(list(choices.values()))) is not None:
+                return self.made(kind, value, where)
             case "none" if NoneType in alternatives(hint):
                 return None
             case str() if MLP in alternatives(hint) and value.endswith(".safetensors"):
@@ -175,6 +175,12 @@ class _Reader:
             return load(self.folder / name)
         except (OSError, ValueError) as error:
             raise RecipeError(f"{where}: {error}") from error
+
+
+def _implied(choices: list[Any]) -> Any:
+    """What a table without `is` stands for: the only class or function there is, or a training."""
+    kinds = [choice for choice in choices if callable(choice)]
+    return kinds[0] if len(kinds) == 1 or kinds[:1] == [FineTune] else None
 
 
 def _check_keys(table: dict[str, Any], allowed: Any, where: str) -> None:

@@ -7,6 +7,7 @@ from nncomp.data import Data
 from nncomp.hooks import DeepR, Hook, RigL
 from nncomp.network import MLP
 from nncomp.shown import shown
+from nncomp.steps.distill import Training, check_training
 from nncomp.steps.fine_tune import FineTune
 
 
@@ -25,11 +26,12 @@ class Regrow:
     """
 
     by: RigL | DeepR = RigL()
-    during: FineTune = FineTune()
+    during: Training = FineTune()
 
     __repr__ = shown
 
     def __post_init__(self) -> None:
+        check_training(self.during)
         if not isinstance(self.by, RigL | DeepR):
             raise ValueError(f"weights move by RigL, SET, SNFS or DeepR, not {self.by!r}")
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def rehearse(recipe: Recipe, data: Data) -> None:
     for i, (name, step) in enumerate(_stages(recipe), recipe.train is None):
         try:
             network = _hasty(step, len(few.train))(network, few)
-            training = step if isinstance(step, FineTune) else getattr(step, "during", None)
+            training = _training(step)
             if training is not None:
                 check_last_batch(network, len(data.train), training.batch)
         except ValueError as error:
@@ -112,6 +113,11 @@ def _few(split: Split) -> Split:
     if split.y.ndim == 1:
         index = np.unique([*index, split.y.argmin(), split.y.argmax()])
     return Split(split.x[index], split.y[index])
+
+
+def _training(step: Any) -> FineTune | None:
+    """What trains in it, and in what it does meanwhile."""
+    return step if isinstance(step, FineTune | None) else _training(getattr(step, "during", None))
 
 
 def _hasty(step: CompressionStep, samples: int) -> CompressionStep:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import NoneType
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from nncomp.quantize import kmeans
 from nncomp.quantize.clusters import check_count
 from nncomp.scoring import asked, scores_of
 from nncomp.shown import shown, word
-from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.distill import Training, check_training
 from nncomp.weights import Dense, Shared, Sparse
 
 Method = Callable[..., tuple[np.ndarray, np.ndarray]]
@@ -42,7 +41,7 @@ class Share:
     by: Method = kmeans
     importance: Callable[..., np.ndarray] | None = None
     samples: int = 2048
-    during: FineTune | None = None
+    during: Training | None = None
 
     __repr__ = shown
 
@@ -52,8 +51,7 @@ class Share:
             raise ValueError(f"weights are shared by a function of w, k and weights, not {word(self.by)}")
         if self.importance is not None:
             asked(self.importance)
-        if not isinstance(self.during, FineTune | NoneType):
-            raise ValueError(f"during is a FineTune or None, not {self.during!r}")
+        check_training(self.during)
         check_whole(self, samples=1)
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:

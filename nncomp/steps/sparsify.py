@@ -11,6 +11,7 @@ from nncomp.hooks.top_kast import Exploring
 from nncomp.layer import Linear
 from nncomp.network import MLP
 from nncomp.shown import shown
+from nncomp.steps.distill import Training, check_training
 from nncomp.steps.fine_tune import FineTune
 from nncomp.transforms import (
     HardConcrete,
@@ -45,11 +46,12 @@ class Sparsify:
     """
 
     by: Means = SoftThreshold()
-    during: FineTune = FineTune()
+    during: Training = FineTune()
 
     __repr__ = shown
 
     def __post_init__(self) -> None:
+        check_training(self.during)
         if not isinstance(self.by, Means):
             raise ValueError(f"weights become sparse by a transform or a penalty, not {self.by!r}")
 

@@ -1,0 +1,1 @@
+"""Who teaches whom: one question a file."""
