@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks.distillation import hinton
+from benchmarks.distillation import hinton, pruned, ranking
 
 QUESTIONS: dict[str, Callable[[list[str]], None]] = {
     "hinton": hinton.main,  # his experiment on MNIST
+    "pruned": pruned.main,  # distilled, pruned and in 8 bits
+    "ranking": ranking.main,  # which loss helps a small network
 }
 
 

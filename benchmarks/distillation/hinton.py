@@ -21,9 +21,8 @@ import numpy as np
 from benchmarks.distillation.pictures import curve
 from benchmarks.pruning.at_start import joined
 from benchmarks.sweep import sweep
-from benchmarks.training import mnist
 from nncomp.augment import Jitter
-from nncomp.data import Data, Split
+from nncomp.data import Data, Split, load_data
 from nncomp.distill import best_bias
 from nncomp.files import Checkpoint, load, save
 from nncomp.hooks import MaxNorm
@@ -33,7 +32,7 @@ from nncomp.optim import Adam
 from nncomp.steps import Distill, FineTune
 
 SEEDS = (0, 1, 2)
-LARGE = FineTune(100, optimizer=Adam(1e-3), schedule=Cosine(), dropout=(0.2, 0.5, 0.5), augment=Jitter(2))
+LARGE = FineTune(100, optimizer=Adam(1e-3), schedule=Cosine(), dropout=(0.1, 0.3, 0.3), augment=Jitter(2))
 ROWS_UP_TO = 15**0.5
 EPOCHS = 50
 ALONE = {"rate": 1e-3, "decay": 0.0}
@@ -141,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--teachers", default="build/teachers", type=Path, help="folder of the teachers")
     parser.add_argument("--out", default="benchmarks/results/distillation-hinton.jsonl", help="file of the results")
     options = parser.parse_args(arguments)
-    data = mnist(options.data)
+    data = load_data("mnist", options.data)
     asked = {"table": table_rows(options.seeds), "curve": curve_points(), "tune": tunings()}[options.part]
     results = []
     for result in sweep(options.out, asked, lambda **setting: measure(data, options.teachers, **setting)):

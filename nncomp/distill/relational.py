@@ -84,6 +84,6 @@ def _edges(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _huber(d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """l and its derivative, d limited to 1."""
-    size = np.abs(d)
-    return np.where(size <= 1, d * d / 2, size - 0.5), np.clip(d, -1, 1)
+    """`l = h (d - h / 2)`, and its derivative h, which is d limited to 1: equation 8 without a case."""
+    h = np.clip(d, -1, 1)
+    return h * (d - h / 2), h
