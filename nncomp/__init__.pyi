@@ -86,6 +86,7 @@ from .shrinking import without_neurons as without_neurons
 from .steps import Distill as Distill
 from .steps import Equalize as Equalize
 from .steps import FineTune as FineTune
+from .steps import Guard as Guard
 from .steps import Match as Match
 from .steps import MixedPrecision as MixedPrecision
 from .steps import Preprocess as Preprocess
@@ -98,6 +99,7 @@ from .steps import Rewind as Rewind
 from .steps import Share as Share
 from .steps import Shrink as Shrink
 from .steps import Sparsify as Sparsify
+from .steps import TooMuchLost as TooMuchLost
 from .steps import compress as compress
 from .steps import stages as stages
 from .training import train as train

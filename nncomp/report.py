@@ -3,18 +3,18 @@
 Only the report looks at the test split.
 """
 
-import io
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
+from nncomp.chart import draw
 from nncomp.data import Data
-from nncomp.files import to_bytes, write_atomically
-from nncomp.files.atomic import check_replaceable
+from nncomp.files import to_bytes
 from nncomp.measure import Cost, accuracy, agreement, check_fit, form, latency, layer_cost, network_cost
 from nncomp.network import MLP
+from nncomp.shown import aligned
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Report:
             shape = f"{layer.shape[0]} x {layer.shape[1]}"
             numbers = [f"{c.stored / 1e3:.1f}", f"{c.nonzeros:,}", f"{c.bits_per_weight:.2f}", f"{c.multiply_adds:,}"]
             layers.append([layer.form, shape, *numbers])
-        return f"{self.data}, {self.split} split\n{_aligned(lines)}\n\n{_aligned(layers)}"
+        return f"{self.data}, {self.split} split\n{aligned(lines)}\n\n{aligned(layers)}"
 
     def to_json(self) -> str:
         """Everything measured, in bytes, fractions and seconds; `ratio` is to the first network's file."""
@@ -120,64 +120,5 @@ class Report:
 
     def plot(self, path: str | Path) -> None:
         """Draw the networks' file size against their error, joined in order; the suffix says the image format."""
-        check_plot(path)
-        image = io.BytesIO()
-        self._figure().savefig(image, dpi=150, format=Path(path).suffix.removeprefix(".") or "png")
-        write_atomically(path, image.getvalue())
-
-    def _figure(self) -> Any:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-
-        size = [row.disk / 1e3 for row in self.rows]
-        error = [100 - 100 * row.accuracy for row in self.rows]
-        figure = Figure(figsize=(8, 4.5), layout="constrained")
-        axes: Any = figure.subplots()
-        axes.plot(size, error, color="0.8", zorder=1)
-        places: dict[tuple[float, float], list[str]] = {}
-        for i, (x, y, row) in enumerate(zip(size, error, self.rows), 1):
-            axes.scatter(x, y, s=160, zorder=2, label=f"{i}  {_short(row.name)}: {x:.1f} kB, {y:.2f} %")
-            places.setdefault((x, y), []).append(str(i))
-        for place, numbers in places.items():  # networks at one place share its label
-            axes.annotate(",".join(numbers), place, ha="center", va="center", color="white", fontsize=8)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.margins(x=0.1)
-        top = 1.25 * max([*error, 0.1])
-        axes.set_ylim(-0.05 * top, top)
-        axes.set_xlabel("file size, kB (log scale)")
-        axes.set_ylabel(f"{self.split} error, %")
-        axes.set_title(f"{self.data}: size against error")
-        axes.grid(alpha=0.3)
-        figure.legend(loc="outside right upper", markerscale=0.5, frameon=False)
-        return figure
-
-
-def check_plot(path: str | Path) -> None:
-    """Raise unless a picture can be written to `path`: a suffix that matplotlib knows, in a folder that is there."""
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    path = Path(path)
-    known = sorted(FigureCanvasBase.get_supported_filetypes())
-    if path.suffix and path.suffix.removeprefix(".").lower() not in known:
-        raise ValueError(f"{path}: pictures end in {', '.join('.' + kind for kind in known)}")
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
-    check_replaceable(path)
-
-
-def _short(name: str) -> str:
-    """What tells a long name from others is at its end."""
-    return name if len(name) <= 24 else f"…{name[-23:]}"
-
-
-def _aligned(lines: list[list[str]]) -> str:
-    """Columns of equal width, the first to the left, numbers to the right, a rule below the head."""
-    widths = [max(len(cell) for cell in column) for column in zip(*lines)]
-    rows = [
-        "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths)))
-        for line in lines
-    ]
-    return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:]])
+        points = [(row.name, row.disk, 100 - 100 * row.accuracy) for row in self.rows]
+        draw(path, points, self.data, self.split)

@@ -27,3 +27,19 @@ def word(value: Any) -> str:
         told = (f"{name}={word(argument)}" for name, argument in value.keywords.items())
         return f"partial({', '.join([word(value.func), *map(word, value.args), *told])})"
     return value.__qualname__ if callable(value) and hasattr(value, "__qualname__") else repr(value)
+
+
+def aligned(lines: list[list[str]]) -> str:
+    """Columns of equal width, the first to the left, numbers to the right, a rule below the head.
+
+    >>> print(aligned([["name", "bytes"], ["a", "12"]]))
+    name  bytes
+    -----------
+    a        12
+    """
+    widths = [max(len(cell) for cell in column) for column in zip(*lines)]
+    rows = [
+        "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths)))
+        for line in lines
+    ]
+    return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:]])

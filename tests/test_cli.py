@@ -16,7 +16,7 @@ from nncomp.files import load
 from nncomp.measure import accuracy
 from nncomp.steps.recipe import presets
 
-FILES = ["network.safetensors", "report.json", "size-error.png"]
+FILES = ["log.jsonl", "network.safetensors", "report.json", "size-error.png"]
 COMMANDS = ["train", "compress", "demo", "report", "predict", "inspect"]
 
 TINY = """
@@ -113,14 +113,16 @@ def test_the_demo_needs_no_files_and_tells_five_networks(tmp_path: Path) -> None
     assert [row["name"] for row in report["rows"]] == ["Train", "Prune", "Quantize", "Distill", "Quantize 2"]
     assert last["disk"] < first["disk"] / 10 and last["accuracy"] > 0.9
     files = sorted(p.name for p in (tmp_path / "new" / "demo").iterdir())
-    assert files == ["network.safetensors", "report.json", "size-error.png"]
+    assert files == FILES
 
 
 def test_the_option_wins_over_the_recipes_data(tiny: Path) -> None:
     tiny.write_text(TINY.replace('"digits"', '"mnist"'))
     done = inside("compress", tiny, "--data", "digits", "--out", tiny.parent / "out")
     assert done.exit_code == 0 and done.stdout.startswith("digits, test split")
-    assert done.stdout.rstrip().endswith(f"network.safetensors, report.json, size-error.png in {tiny.parent / 'out'}/")
+    assert done.stdout.rstrip().endswith(
+        f"network.safetensors, report.json, size-error.png, log.jsonl in {tiny.parent / 'out'}/"
+    )
 
 
 @pytest.mark.parametrize(
@@ -191,11 +193,19 @@ def test_train_follows_no_steps_and_compress_takes_its_network(tiny: Path, tmp_p
     steps.write_text(TINY[: TINY.index("[network]")] + TINY[TINY.index("[[steps]]") :])
     for recipe in (tiny, steps):
         given = inside(
-            "compress", recipe, "--network", tmp_path / "dense" / FILES[0], "--out", tmp_path / "b", "--json"
+            "compress",
+            recipe,
+            "--network",
+            tmp_path / "dense" / "network.safetensors",
+            "--out",
+            tmp_path / "b",
+            "--json",
         )
         names = [row["name"] for row in json.loads(given.stdout)["rows"]]
         assert names == ["Given", "Prune", "Quantize"]
-        assert (tmp_path / "b" / FILES[0]).read_bytes() == (tmp_path / "whole" / FILES[0]).read_bytes()
+        assert (tmp_path / "b" / "network.safetensors").read_bytes() == (
+            tmp_path / "whole" / "network.safetensors"
+        ).read_bytes()
     assert json.loads(whole.stdout)["rows"][-1]["accuracy"] == json.loads(given.stdout)["rows"][-1]["accuracy"]
     alone = inside("compress", steps, "--out", tmp_path / "c")
     assert alone.exit_code == 2
@@ -205,3 +215,25 @@ def test_train_follows_no_steps_and_compress_takes_its_network(tiny: Path, tmp_p
 def test_the_version_and_the_completion() -> None:
     assert inside("--version").stdout == f"nncomp {__version__}\n"
     assert "--install-completion" in inside("--help").stdout
+
+
+def test_a_guard_ends_a_run_with_the_last_good_network_and_the_log_tells_it(tiny: Path, tmp_path: Path) -> None:
+    longer = TINY.replace("epochs = 2", "epochs = 30")
+    tiny.write_text(longer)
+    whole = inside("compress", tiny, "--out", tmp_path / "whole")
+    guarded = longer.replace("[network]", "guard = { max_drop = 0.2 }\n[network]")
+    tiny.write_text(guarded + '[[steps]]\nstep = "Prune"\nsparsity = 0.999\n')
+    done = inside("compress", tiny, "--out", tmp_path / "out")
+    assert done.exit_code == 2 and done.stdout.startswith("digits, test split") and done.stderr.count("\n") == 1
+    assert (
+        f"ended by the guard, {tmp_path / 'out' / 'network.safetensors'} is the network before: Prune(" in done.stderr
+    )
+    assert whole.exit_code == 0 and sorted(os.listdir(tmp_path / "out")) == FILES
+    networks = [(tmp_path / name / "network.safetensors").read_bytes() for name in ("whole", "out")]
+    assert networks[0] == networks[1]
+    told = inside("report", tmp_path / "out" / "log.jsonl", "--plot", tmp_path / "log.png")
+    assert told.stdout.splitlines()[-1].startswith("Prune 2: took nothing; not Prune(sparsity=0.999): 0.")
+    rows = json.loads(inside("report", tmp_path / "out" / "log.jsonl", "--json").stdout)
+    assert [row["stage"] for row in rows] == ["Train", "Prune", "Quantize", "Prune 2"]
+    two = inside("report", tmp_path / "out" / "log.jsonl", tmp_path / "whole" / "log.jsonl")
+    assert two.exit_code == 2 and "one log at a time" in two.stderr

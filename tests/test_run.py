@@ -51,13 +51,15 @@ def test_stopped_in_any_training_and_gone_on_with_it_gives_the_same(tmp_path: Pa
     assert again == prints(run(RECIPE, DATA, tmp_path / "whole"))
     order = ["Train", "Prune", "Quantize", "FineTune"]
     assert names == [*order[: order.index(stage) + 1], *order[order.index(stage) :]], "no stage is done twice"
-    assert sorted(os.listdir(tmp_path)) == [*(f"{i}-{n}.safetensors" for i, n in enumerate(order)), "run.json", "whole"]
+    assert sorted(os.listdir(tmp_path)) == [
+        *(f"{i}-{n}.{suffix}" for i, n in enumerate(order) for suffix in ("json", "safetensors")), "run.json", "whole"
+    ]  # fmt: skip
 
 
 def test_leftovers_of_killed_writers_are_swept(tmp_path: Path) -> None:
     (tmp_path / ".0123.partial").touch()
     list(run(replace(RECIPE, steps=()), DATA, tmp_path))
-    assert sorted(os.listdir(tmp_path)) == ["0-Train.safetensors", "run.json"]
+    assert sorted(os.listdir(tmp_path)) == ["0-Train.json", "0-Train.safetensors", "run.json"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Commands that look at networks: `report`, `predict`, `inspect`."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,13 +9,15 @@ import numpy as np
 import typer
 from scipy.special import softmax
 
+from nncomp.chart import check_plot
 from nncomp.cli.app import AsJson, Folder, command, data_names, write
 from nncomp.data import NAMES, load_data
 from nncomp.files import load
 from nncomp.inspection import Inspection
 from nncomp.measure import outputs
-from nncomp.report import Report, check_plot
+from nncomp.report import Report
 from nncomp.samples import read_samples
+from nncomp.steps.log import Log
 
 NetworkFile = Annotated[Path, typer.Argument(help="A network file.", metavar="NETWORK")]
 
@@ -23,7 +26,10 @@ NetworkFile = Annotated[Path, typer.Argument(help="A network file.", metavar="NE
 def report(
     networks: Annotated[
         list[Path],
-        typer.Argument(help="Network files; the first is what the others compare with.", metavar="NETWORKS"),
+        typer.Argument(
+            help="Network files, the first of which the others are compared with; or a run's log.jsonl.",
+            metavar="NETWORKS",
+        ),
     ],
     data: Annotated[
         str,
@@ -35,10 +41,13 @@ def report(
 ) -> None:
     """Measure networks side by side.
 
-    On the test split of a data set: error, agreement with the first network, size, speed.
+    On the test split of a data set: error, agreement with the first network, size, speed. Or the log.jsonl of a run,
+    stage by stage, as measured on its validation split.
 
     For example: nncomp report dense/network.safetensors lenet/network.safetensors --data mnist --folder data
     """
+    if any(path.suffix == ".jsonl" for path in networks):
+        return _report_log(networks, plot, as_json)
     loaded = [(_name(path, networks), load(path)) for path in networks]
     if plot is not None:
         check_plot(plot)
@@ -46,6 +55,15 @@ def report(
     if plot is not None:
         measured.plot(plot)
     write(measured.to_json() if as_json else str(measured))
+
+
+def _report_log(paths: list[Path], plot: Path | None, as_json: bool) -> None:
+    if len(paths) > 1:
+        raise ValueError(f"one log at a time, and not {', '.join(map(str, paths))}")
+    log = Log.read(paths[0])
+    if plot is not None:
+        log.plot(plot)
+    write(json.dumps([asdict(entry) for entry in log.entries], indent=1) if as_json else str(log))
 
 
 def _name(path: Path, among: list[Path]) -> str:

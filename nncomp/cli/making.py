@@ -1,6 +1,7 @@
 """Commands that make networks: `train`, `compress`, `demo`; each can be stopped at any moment and gone on with."""
 
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +10,16 @@ import typer
 from filelock import FileLock, Timeout
 
 from nncomp.cli.app import AsJson, DataName, Folder, ProgressBar, command, progress_bars, resumable, write
-from nncomp.data import load_data
+from nncomp.data import Data, load_data
 from nncomp.files import load, save, write_atomically
 from nncomp.files.atomic import check_replaceable
 from nncomp.files.atomic import replace as move
+from nncomp.hooks import Hook
+from nncomp.network import MLP
 from nncomp.report import Report
+from nncomp.steps.guard import TooMuchLost
 from nncomp.steps.recipe import Recipe, RecipeError, presets
-from nncomp.steps.run import rehearse, run
+from nncomp.steps.run import log_of, rehearse, run
 
 PRESETS = f"A recipe.toml, or a preset: {', '.join(presets())}."
 RecipeName = Annotated[str, typer.Argument(help=PRESETS, metavar="RECIPE", autocompletion=presets)]
@@ -56,7 +60,8 @@ def compress(
     """Train a network and compress it by a recipe.
 
     A recipe is a network, how to train it, and the steps to compress it by, in TOML. Stopped at any moment, the same
-    command goes on from there.
+    command goes on from there. With a [guard] in the recipe, steps that cost too much are halved or left out, or end
+    the run with the network before.
 
     For example: nncomp compress lenet-300-100 --folder data --out lenet
     """
@@ -78,7 +83,7 @@ def demo(out: Out = Path("nncomp-demo"), as_json: AsJson = False) -> None:
 
 def _make(name: str, recipe: Recipe, data_name: str | None, folder: Path | None, out: Path, as_json: bool) -> None:
     data = load_data(data_name or recipe.data, folder)
-    names = ("network.safetensors", "report.json", "size-error.png")
+    names = ("network.safetensors", "report.json", "size-error.png", "log.jsonl")
     for result in names:
         check_replaceable(out / result)
     try:
@@ -89,14 +94,30 @@ def _make(name: str, recipe: Recipe, data_name: str | None, folder: Path | None,
     kept.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(kept / ".lock", timeout=0), resumable(kept), progress_bars() as progress:
-            done = list(run(recipe, data, kept, lambda stage: (ProgressBar(progress, stage),)))
+            done, ended = _followed(recipe, data, kept, lambda stage: (ProgressBar(progress, stage),))
             report = Report.of(done, data)
             save(kept / names[0], done[-1][1])
             write_atomically(kept / names[1], (report.to_json() + "\n").encode())
             report.plot(kept / names[2])
+            write_atomically(kept / names[3], "".join(f"{line}\n" for line in log_of(kept)).encode())
             for result in names:
                 move(kept / result, out / result)
             shutil.rmtree(kept)
     except Timeout as error:
         raise ValueError(f"another run is at work in {out}") from error
     write(report.to_json() if as_json else f"{report}\n\n{', '.join(names)} in {out}/")
+    if ended is not None:
+        raise TooMuchLost(f"ended by the guard, {out / names[0]} is the network before: {ended}")
+
+
+def _followed(
+    recipe: Recipe, data: Data, folder: Path, watch: Callable[[str], Sequence[Hook]]
+) -> tuple[list[tuple[str, MLP]], TooMuchLost | None]:
+    """The stages as far as the recipe's guard lets them go, and where it ended them."""
+    done = []
+    try:
+        for stage in run(recipe, data, folder, watch):
+            done.append(stage)
+    except TooMuchLost as error:
+        return done, error
+    return done, None

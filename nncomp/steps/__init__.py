@@ -1,9 +1,10 @@
 """Steps: frozen values that are functions `(network, data) -> network`, and `compress`, which applies them in turn."""
 
-from nncomp.steps.compress import CompressionStep, compress, stages
+from nncomp.steps.compress import compress, stages
 from nncomp.steps.distill import Distill
 from nncomp.steps.equalize import Equalize
 from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.guard import Guard, TooMuchLost, halve, stop, undo
 from nncomp.steps.match import Match
 from nncomp.steps.mixed_precision import MixedPrecision
 from nncomp.steps.preprocess import Preprocess
@@ -16,12 +17,14 @@ from nncomp.steps.rewind import Rewind
 from nncomp.steps.share import Share
 from nncomp.steps.shrink import Shrink
 from nncomp.steps.sparsify import Sparsify
+from nncomp.steps.step import CompressionStep
 
 __all__ = [
     "CompressionStep",
     "Distill",
     "Equalize",
     "FineTune",
+    "Guard",
     "Match",
     "MixedPrecision",
     "Preprocess",
@@ -34,6 +37,10 @@ __all__ = [
     "Share",
     "Shrink",
     "Sparsify",
+    "TooMuchLost",
     "compress",
+    "halve",
     "stages",
+    "stop",
+    "undo",
 ]

@@ -11,6 +11,7 @@ from nncomp.network import MLP
 from nncomp.steps.distill import Distill
 from nncomp.steps.equalize import Equalize
 from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.guard import halve, stop, undo
 from nncomp.steps.match import Match
 from nncomp.steps.mixed_precision import MixedPrecision
 from nncomp.steps.preprocess import Preprocess
@@ -58,6 +59,7 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     "FineTune.optimizer": (optim.SGD, optim.Adam, optim.AdamW),
     "FineTune.schedule": RATES,
     "FineTune.augment": (Jitter,),
+    "Guard.then": (stop, undo, halve),
     "Prune.scores": (*SCORES, *ROWS),
     "Prune.keep": KEEP,
     "Prune.schedule": SCHEDULES,

@@ -2,22 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from typing import Protocol
 
 from nncomp.data import Data
 from nncomp.hooks import Hook
 from nncomp.network import MLP
+from nncomp.steps.guard import Guard
+from nncomp.steps.step import CompressionStep
 
 
-class CompressionStep(Protocol):
-    """A function of a network and of the data it may learn from and choose by, never the test split."""
-
-    def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
-        """The network after this step; `hooks` watch any training it does."""
-
-
-def compress(network: MLP, steps: Sequence[CompressionStep], data: Data, hooks: Sequence[Hook] = ()) -> MLP:
+def compress(
+    network: MLP, steps: Sequence[CompressionStep], data: Data, hooks: Sequence[Hook] = (), guard: Guard | None = None
+) -> MLP:
     """The network after all `steps`, each given the training and validation splits of `data`.
+
+    With a `guard`, steps that take it too far from the given network are halved, left out, or end the run.
 
     >>> from nncomp.data import load_data
     >>> from nncomp.steps import Prune, Quantize
@@ -25,11 +23,11 @@ def compress(network: MLP, steps: Sequence[CompressionStep], data: Data, hooks: 
     >>> small.layers[0].weight.multiply_adds
     320
     """
-    return reduce(lambda current, step: step(current, data.without_test(), hooks), steps, network)
+    return reduce(lambda _, stage: stage[1], stages(network, steps, data, hooks, guard), network)
 
 
 def stages(
-    network: MLP, steps: Sequence[CompressionStep], data: Data, hooks: Sequence[Hook] = ()
+    network: MLP, steps: Sequence[CompressionStep], data: Data, hooks: Sequence[Hook] = (), guard: Guard | None = None
 ) -> Iterator[tuple[str, MLP]]:
     """The name of each step and the network after it, one at a time as they are done.
 
@@ -38,8 +36,12 @@ def stages(
     >>> [name for name, _ in stages(MLP.init([64, 10]), [Prune(0.5), Quantize()], load_data("digits"))]
     ['Prune', 'Quantize']
     """
+    original = network
     for name, step in zip(step_names(steps), steps):
-        network = step(network, data.without_test(), hooks)
+        if guard is None:
+            network = step(network, data.without_test(), hooks)
+        else:
+            network, _ = guard(step, network, original, data, lambda _: hooks)
         yield name, network
 
 

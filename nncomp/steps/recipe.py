@@ -16,8 +16,9 @@ from nncomp.files import kinds, load
 from nncomp.network import MLP
 from nncomp.shown import shown
 from nncomp.steps.choices import CHOICES, STEPS
-from nncomp.steps.compress import CompressionStep
 from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.guard import Guard
+from nncomp.steps.step import CompressionStep
 
 
 class RecipeError(ValueError):
@@ -28,13 +29,15 @@ class RecipeError(ValueError):
 class Recipe:
     """A fresh network, the training it gets, and the steps that compress it.
 
-    `network` and `train` are None in a recipe of steps alone, to be followed from a network that is given.
+    `network` and `train` are None in a recipe of steps alone, to be followed from a network that is given. `guard`: how
+    far its steps may take the network.
     """
 
     network: MLP | None
     train: FineTune | None
     steps: tuple[CompressionStep, ...]
     data: str = "digits"
+    guard: Guard | None = None
 
     __repr__ = shown
 
@@ -79,7 +82,7 @@ class _Reader:
     folder: Path
 
     def recipe(self, table: dict[str, Any], where: str) -> Recipe:
-        _check_keys(table, ("data", "network", "train", "steps"), where)
+        _check_keys(table, ("data", "network", "train", "steps", "guard"), where)
         if not isinstance(table.get("steps"), list):
             raise RecipeError(f"{where}: needs [[steps]], a list of tables, or steps = [] for none")
         if ("network" in table) != ("train" in table):
@@ -87,11 +90,12 @@ class _Reader:
         if table.get("data", "digits") not in NAMES:
             raise RecipeError(f"{where}: data is one of {', '.join(NAMES)}, not {brief(table['data'])}")
         steps = tuple(self.step(step, f"{where}: step {i}") for i, step in enumerate(table["steps"], 1))
+        guard = self.made(Guard, table["guard"], f"{where}: guard") if "guard" in table else None
         if "network" not in table:
-            return Recipe(None, None, steps, table.get("data", "digits"))
+            return Recipe(None, None, steps, table.get("data", "digits"), guard)
         network = self.made(MLP.init, table["network"], f"{where}: network")
         train = self.made(FineTune, table["train"], f"{where}: train")
-        return Recipe(network, train, steps, table.get("data", "digits"))
+        return Recipe(network, train, steps, table.get("data", "digits"), guard)
 
     def step(self, table: Any, where: str) -> CompressionStep:
         if not isinstance(table, dict) or not isinstance(name := table.get("step"), str) or name not in STEPS:

@@ -1,8 +1,9 @@
 """A recipe followed in a folder: each stage is kept as soon as it is done, so a run can be stopped at any moment."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from nncomp.fingerprint import fingerprint
 from nncomp.hooks import Hook
 from nncomp.measure import check_fit
 from nncomp.network import MLP
-from nncomp.steps.compress import CompressionStep, step_names
+from nncomp.steps.compress import step_names
 from nncomp.steps.fine_tune import FineTune
+from nncomp.steps.guard import Attempt, Guard, TooMuchLost
+from nncomp.steps.log import Entry
 from nncomp.steps.recipe import Recipe, RecipeError
+from nncomp.steps.step import CompressionStep
 from nncomp.training import check_last_batch
 
 
@@ -33,7 +37,8 @@ def run(
     Stopped at any moment, SIGKILL included, and started again with the same recipe, data and folder, a run goes on
     where it was, in the middle of a training too, and ends with the same bytes as if it had never stopped. A training
     is written every so many seconds. `watch` gives the hooks that may look on, by the name of the stage. A folder that
-    holds another run raises a RecipeError; only one run at a time may work in it.
+    holds another run raises a RecipeError; only one run at a time may work in it. A step that the recipe's guard ends
+    the run at raises `TooMuchLost`. `log_of` tells what was done.
 
     >>> import tempfile
     >>> from nncomp.data import load_data
@@ -44,21 +49,69 @@ def run(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     remove_partials(folder)
-    _claim(folder / "run.json", fingerprint(recipe.network, recipe.train, recipe.steps, data))
+    _claim(folder / "run.json", fingerprint(recipe.network, recipe.train, recipe.steps, recipe.guard, data))
     network = _started(recipe)
-    if recipe.train is None:
+    original = network if recipe.train is None else None
+    if original is not None:
         yield "Given", network
     for i, (name, step) in enumerate(_stages(recipe)):
-        kept, training = folder / f"{i}-{name}.safetensors", folder / f"{i}-{name}.training"
+        stage = _Stage(folder / f"{i}-{name}", name, step, lambda: watch(name), every)  # noqa: B023 - called in its turn
+        network = stage.done(network, original, recipe.guard, data)
+        original = original or network
+        yield name, network
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A step of a run and the files that its name starts."""
+
+    files: Path
+    name: str
+    step: CompressionStep
+    watch: Callable[[], Sequence[Hook]]
+    every: float
+
+    def done(self, network: MLP, original: MLP | None, guard: Guard | None, data: Data) -> MLP:
+        """The network after it: from its file, or by doing it."""
+        kept = self._file("safetensors")
         if not kept.exists():
-            hooks = (*watch(name), Checkpoint(training, every))
-            save(kept, step(network, data.without_test(), hooks))
-        training.unlink(missing_ok=True)
+            save(kept, self._taken(network, original, guard, data.without_test()))
+        for training in self.files.parent.glob(f"{self.files.name}.*.training"):
+            training.unlink()
         try:
-            network = load(kept)
+            return load(kept)
         except FileError as error:
             raise FileError(f"{error}; remove it, and the stage is done anew") from error
-        yield name, network
+
+    def _taken(self, network: MLP, original: MLP | None, guard: Guard | None, data: Data) -> MLP:
+        began, after = time.perf_counter(), network
+        attempts: list[Attempt] = []
+        try:
+            if original is None or guard is None:
+                after = self.step(network, data, self._hooks(0))
+            else:
+                after, attempts = guard(self.step, network, original, data, self._hooks)
+        except TooMuchLost as error:
+            attempts = error.attempts
+            raise
+        finally:
+            if attempts or after is not network:
+                seconds = time.perf_counter() - began
+                entry = Entry.of(self.name, self.step, seconds, after, original or after, data.validation, attempts)
+                write_atomically(self._file("json"), entry.line().encode())
+        return after
+
+    def _hooks(self, attempt: int) -> Sequence[Hook]:
+        return (*self.watch(), Checkpoint(self._file(f"{attempt}.training"), self.every))
+
+    def _file(self, suffix: str) -> Path:
+        return self.files.with_name(f"{self.files.name}.{suffix}")
+
+
+def log_of(folder: str | Path) -> list[str]:
+    """The lines of the log of the run in `folder`, so far; one that its guard ended the run at included."""
+    entries = Path(folder).glob("*-*.json")
+    return [file.read_text(encoding="utf-8") for file in sorted(entries, key=lambda f: int(f.name.split("-")[0]))]
 
 
 def rehearse(recipe: Recipe, data: Data) -> None:

@@ -1,0 +1,42 @@
+"""Half a step: what a guard tries after a whole one cost too much."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from nncomp.formats import Uniform
+from nncomp.network import MLP
+from nncomp.steps.prune import Prune
+from nncomp.steps.quantize import Quantize
+from nncomp.steps.share import Share
+from nncomp.steps.step import CompressionStep
+
+
+def gentler(step: CompressionStep, network: MLP) -> CompressionStep | None:
+    """The same step, half as far from the `network` it is for, or None where half of it has no meaning.
+
+    `Prune`: a sparsity midway between the network's and the one asked for. `Quantize`: twice the bits of a uniform
+    grid of weights, up to 8, and so of inputs. `Share`: twice the values.
+
+    >>> from nncomp.steps import FineTune
+    >>> network = MLP.init([4, 2])
+    >>> gentler(Prune(0.8), network), gentler(Quantize(Uniform(3)), network), gentler(FineTune(), network)
+    (Prune(sparsity=0.4), Quantize(weights=Uniform(bits=6)), None)
+    """
+    match step:
+        case Prune():
+            return replace(step, sparsity=(step.sparsity + zeros(network)) / 2)
+        case Share():
+            return replace(step, k=2 * step.k)
+        case Quantize(weights=Uniform(bits=bits) as weights) if bits < 8 and step.through is None:
+            finer = replace(step, weights=replace(weights, bits=min(8, 2 * bits)))
+            if isinstance(step.inputs, Uniform) and step.inputs.bits < 8:
+                finer = replace(finer, inputs=replace(step.inputs, bits=min(8, 2 * step.inputs.bits)))
+            return finer
+    return None
+
+
+def zeros(network: MLP) -> float:
+    """The fraction of weights that are 0."""
+    weights = [layer.weight.dense() for layer in network.layers]
+    return 1 - sum(int(np.count_nonzero(w)) for w in weights) / sum(w.size for w in weights)
