@@ -23,6 +23,9 @@ from .curvature import hessian_diagonal as hessian_diagonal
 from .data import Data as Data
 from .data import Split as Split
 from .data import load_data as load_data
+from .drift import Drift as Drift
+from .drift import Reference as Reference
+from .drift import calibration_error as calibration_error
 from .estimators import CompressedMLPClassifier as CompressedMLPClassifier
 from .estimators import CompressedMLPRegressor as CompressedMLPRegressor
 from .evidence import Evidence as Evidence
