@@ -2,7 +2,7 @@
 
 A 784-300-100-10 learns MNIST, loses 95 % of its weights while it learns on, and gets 8 bits. Batches of 500, a thousand
 drawn from the test split and as many from the same pictures rotated by 15 degrees, are checked against the validation
-split without their labels: how many raise an alarm. Then it is fine-tuned in its stored form on rotated training
+split without their labels: how many raise an alarm. Then it is updated in its stored form on rotated training
 pictures: how much of the accuracy that rotation took comes back, and the bytes before and after.
 """
 
@@ -24,7 +24,7 @@ from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.optim import Adam
 from nncomp.prune import cubic
-from nncomp.steps import FineTune, Prune, Quantize
+from nncomp.steps import FineTune, Prune, Quantize, Update
 
 LEARNING = FineTune(20, optimizer=Adam(1e-3), schedule=Cosine(), dropout=(0.1, 0.0, 0.0))
 BATCHES, BATCH, DEGREES = 1000, 500, 15.0
@@ -51,7 +51,7 @@ def measure(data: Data, seed: int) -> dict[str, Any]:
     original = learning(MLP.init([784, 300, 100, 10], seed=seed), seen)
     small = Quantize()(Prune(0.95, schedule=cubic, during=learning)(original, seen), seen)
     moved, moved_test = Data(rotated(data.train), rotated(data.validation)), rotated(data.test)
-    again = FineTune(10, optimizer=Adam(1e-3), schedule=Cosine(), seed=seed)(small, moved)
+    again = Update(FineTune(10, optimizer=Adam(1e-3), schedule=Cosine(), seed=seed))(small, moved)
     reference = Reference.of(small, original, data.validation.x)
     before, turned, after = accuracy(small, data.test), accuracy(small, moved_test), accuracy(again, moved_test)
     return {

@@ -103,6 +103,7 @@ from .steps import Share as Share
 from .steps import Shrink as Shrink
 from .steps import Sparsify as Sparsify
 from .steps import TooMuchLost as TooMuchLost
+from .steps import Update as Update
 from .steps import compress as compress
 from .steps import stages as stages
 from .training import train as train

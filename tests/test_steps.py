@@ -60,6 +60,7 @@ from nncomp.steps import (
     Rewind,
     Share,
     Shrink,
+    Update,
     compress,
     stages,
 )
@@ -379,6 +380,7 @@ STEPS = [
     Quantize(inputs=None, through=XNOR(), during=SHORT),
     Distill(student=MLP.init([12, 6, 4], norm=True), during=SHORT),
     Distill(teacher=MLP.init([12, 4]), during=SHORT),
+    Update(SHORT),
     Reconstruct(0.5),
     Shrink(),
     Shrink(0.3),
@@ -399,7 +401,7 @@ def test_every_step_takes_every_other_steps_output(dense: MLP, first, second) ->
         with pytest.raises(ValueError, match="before quantizing"):
             second(network, DATA)
         return
-    decoded = isinstance(first, FineTune | Distill | Shrink | Preprocess)
+    decoded = isinstance(first, FineTune | Distill | Update | Shrink | Preprocess)
     if needs_dense_floats(second) and not decoded and not (isinstance(first, Share) and isinstance(second, Quantize)):
         with pytest.raises(ValueError, match="dense float"):
             second(network, DATA)

@@ -18,6 +18,7 @@ from nncomp.steps.share import Share
 from nncomp.steps.shrink import Shrink
 from nncomp.steps.sparsify import Sparsify
 from nncomp.steps.step import CompressionStep
+from nncomp.steps.update import Update
 
 __all__ = [
     "CompressionStep",
@@ -38,6 +39,7 @@ __all__ = [
     "Shrink",
     "Sparsify",
     "TooMuchLost",
+    "Update",
     "compress",
     "halve",
     "stages",

@@ -24,6 +24,7 @@ from nncomp.steps.rewind import Rewind
 from nncomp.steps.share import Share
 from nncomp.steps.shrink import Shrink
 from nncomp.steps.sparsify import Sparsify
+from nncomp.steps.update import Update
 
 TRAINING = (FineTune, Distill)
 ROWS = (
@@ -116,6 +117,7 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     ),
     "Sparsify.during": TRAINING,
     "TopKAST.keep": KEEP,
+    "Update.during": TRAINING,
     "Distill.student": (MLP.init,),
     "Distill.soft": SOFT,
     "Distill.match": (Match,),
@@ -144,5 +146,6 @@ STEPS: dict[str, Any] = {
         Share,
         FineTune,
         Distill,
+        Update,
     )
 }
