@@ -101,7 +101,7 @@ def large(data: Data, folder: Path, seed: int) -> MLP:
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         hooks = (MaxNorm(ROWS_UP_TO), Checkpoint(file.with_suffix(".training"), every=60))
-        save(replace(LARGE, seed=seed)(MLP.init([784, 1200, 1200, 10], seed=seed), data, hooks), file)
+        save(file, replace(LARGE, seed=seed)(MLP.init([784, 1200, 1200, 10], seed=seed), data, hooks))
     return load(file)
 
 
