@@ -112,6 +112,7 @@ from .transforms import DSQ as DSQ
 from .transforms import EWGS as EWGS
 from .transforms import LSQ as LSQ
 from .transforms import PACT as PACT
+from .transforms import PARQ as PARQ
 from .transforms import TQT as TQT
 from .transforms import TTQ as TTQ
 from .transforms import TWN as TWN
@@ -136,6 +137,7 @@ from .transforms import Variational as Variational
 from .transforms import learned_offset as learned_offset
 from .transforms import learned_step as learned_step
 from .transforms import pact as pact
+from .transforms import shrink_onto as shrink_onto
 from .weights import Dense as Dense
 from .weights import Latent as Latent
 from .weights import LowRank as LowRank

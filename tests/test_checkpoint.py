@@ -26,6 +26,7 @@ from nncomp.steps import Distill, FineTune, Prune, Quantize, Regrow, Sparsify, U
 from nncomp.training import train
 from nncomp.transforms import (
     LSQ,
+    PARQ,
     TWN,
     BinaryRelax,
     HardConcrete,
@@ -106,6 +107,7 @@ TRAININGS: dict[str, Any] = {
         NETWORK, DATA, hooks
     ),
     "drawn onto codes": lambda hooks: Quantize(through=BinaryRelax(TWN()), during=MEANWHILE)(NETWORK, DATA, hooks),
+    "drawn by a prox": lambda hooks: Quantize(through=PARQ(), during=MEANWHILE)(NETWORK, DATA, hooks),
     "around blocks": lambda hooks: MEANWHILE(Quantize(mxfp4, inputs=None)(NETWORK, DATA), DATA, hooks),
     "update": lambda hooks: Update(MEANWHILE)(quantized(), DATA, hooks),
     "distillation": lambda hooks: Distill(student=MLP.init([6, 4, 3]), during=MEANWHILE)(NETWORK, DATA, hooks),

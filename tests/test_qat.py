@@ -20,6 +20,7 @@ from nncomp.transforms import (
     DSQ,
     EWGS,
     LSQ,
+    PARQ,
     TQT,
     TTQ,
     TWN,
@@ -29,6 +30,7 @@ from nncomp.transforms import (
     DoReFa,
     FakeQuantize,
     QuantizationNoise,
+    Relaxed,
     StochasticBinaryConnect,
 )
 from nncomp.weights import Dense, Latent, PackedCodes, Quantized, Shared, Sparse
@@ -53,6 +55,7 @@ EACH: list[Any] = [
     BinaryConnect(), StochasticBinaryConnect(), XNOR(), XNOR(exact=True), TWN(), TTQ(), EWGS(Uniform(3), delta=0.1),
     DSQ(Uniform(3)), QuantizationNoise(Uniform(4), rate=0.3, block=2),
     A2Q(Uniform(4), accumulator=12, inputs=4), BinaryRelax(TWN()), BinaryRelax(FakeQuantize(Uniform(2))),
+    PARQ(), PARQ(FakeQuantize(Uniform(3))),
 ]  # fmt: skip
 
 
@@ -332,17 +335,19 @@ def test_relaxed_weights_are_nearest_to_both_and_end_on_codes() -> None:
     assert (relaxed.forward((np.ones(1),), w)[0] == q).all()
 
 
-def test_relaxed_weights_are_drawn_on_while_a_network_trains() -> None:
+@pytest.mark.parametrize("by", [BinaryRelax(TWN(), ramp=0.5), PARQ(TWN(), ramp=0.5)], ids=name)
+def test_relaxed_weights_are_drawn_on_while_a_network_trains(by: Any) -> None:
     distances = []
 
     class Watch(Hook):
         def after_update(self, t: int, network: MLP) -> None:
             weight = network.layers[0].weight
-            assert isinstance(weight, Latent) and isinstance(weight.transform, BinaryRelax)
-            q = weight.transform.onto.forward((), weight.w)[0]
+            assert isinstance(weight, Latent) and isinstance(weight.transform, Relaxed)
+            codes, grid = weight.transform.codes(weight.w)
+            q = grid.decode(codes)
             distances.append(float(np.abs(weight.dense() - q).max()))
 
-    step = Quantize(inputs=None, through=BinaryRelax(TWN(), ramp=0.5), during=SHORT)
+    step = Quantize(inputs=None, through=by, during=SHORT)
     network = step(NETWORK, DATA, [Watch()])
     half = len(distances) // 2
     assert distances[0] > 5 * distances[half - 2] > 0 == max(distances[half:])
@@ -435,6 +440,7 @@ def test_steps_and_transforms_say_what_does_not_fit() -> None:
         (lambda: BinaryRelax(LSQ()), "without a trained scale, .*not by LSQ"),  # type: ignore[arg-type]
         (lambda: BinaryRelax(first=2.0, last=1.0), "lambda grows from above 0, not from 2.0 to 1.0"),
         (lambda: BinaryRelax(ramp=0.0), "ramp"),
+        (lambda: BinaryRelax(XNOR(mask=np.ones((1, 1), bool))), "the mask is that of BinaryRelax, not of XNOR"),
         (lambda: A2Q(accumulator=1), "accumulator"),
         (lambda: DSQ(alpha=1.0), "alpha lies between 0 and 1, not 1"),
         (lambda: QuantizationNoise(rate=2.0), "rate from 0 to 1"),

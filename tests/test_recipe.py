@@ -22,6 +22,7 @@ from nncomp.steps.recipe import Recipe, RecipeError, presets
 from nncomp.transforms import (
     EWGS,
     LSQ,
+    PARQ,
     TTQ,
     TWN,
     XNOR,
@@ -279,6 +280,7 @@ def test_what_weights_train_through_is_a_word_with_options(tmp_path: Path) -> No
         ('{ is = "DoReFa", bits = 3 }', DoReFa(3)),
         ('{ is = "TTQ", share = 0.1 }', TTQ(0.1)),
         ('{ is = "BinaryRelax", onto = "TWN", last = 50.0 }', BinaryRelax(TWN(), last=50.0)),
+        ('{ is = "PARQ", onto = "XNOR", steepness = 4.0 }', PARQ(XNOR(), steepness=4.0)),
     ):
         text = f'[[steps]]\nstep = "Quantize"\nthrough = {through}\nduring = {{ epochs = 3 }}\n'
         found = recipe(tmp_path, text).steps[0]

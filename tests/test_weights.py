@@ -16,12 +16,12 @@ from nncomp.transforms import (
     TTQ,
     TWN,
     XNOR,
-    BinaryRelax,
     DoReFa,
     FakeQuantize,
     Movement,
     NofM,
     Powerpropagation,
+    Relaxed,
     Rounded,
     SoftMovement,
     SoftThreshold,
@@ -34,7 +34,7 @@ from tests.strategies.surrogates import trained_through
 from tests.strategies.weights import byte_uniforms, each_form, masks, plain_codes, quantized, seeds, sparse, with_batch
 
 Form = Callable[..., st.SearchStrategy[Weight]]
-FITTED = FakeQuantize | Rounded | A2Q | BinaryRelax | DoReFa | XNOR | TWN | TTQ  # scales follow a mask
+FITTED = FakeQuantize | Rounded | A2Q | Relaxed | DoReFa | XNOR | TWN | TTQ  # scales follow a mask
 
 
 def arrays_of(part: Any) -> list[np.ndarray]:

@@ -29,7 +29,7 @@ ROUNDINGS = (formats.nearest_even, formats.nearest_away, formats.half_up)
 CODED = (transforms.DoReFa, transforms.BinaryConnect, transforms.XNOR, transforms.TWN)
 TRAINED_THROUGH = (
     *CODED, transforms.LSQ, transforms.TQT, transforms.EWGS, transforms.DSQ, transforms.QuantizationNoise,
-    transforms.StochasticBinaryConnect, transforms.TTQ, transforms.A2Q, transforms.BinaryRelax,
+    transforms.StochasticBinaryConnect, transforms.TTQ, transforms.A2Q, transforms.BinaryRelax, transforms.PARQ,
 )  # fmt: skip
 TRAINED_INPUTS = (transforms.PACT, transforms.LearnedStep, transforms.LearnedOffset)
 
@@ -82,6 +82,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "XNOR.per": PER_WEIGHT,
     "A2Q.format": UNIFORM,
     "BinaryRelax.onto": (transforms.FakeQuantize, *CODED),
+    "PARQ.onto": (transforms.FakeQuantize, transforms.BinaryConnect, transforms.XNOR, transforms.TWN),
     "TWN.per": PER_WEIGHT,
     "Dynamic.format": UNIFORM,
     "PACT.format": UNIFORM,

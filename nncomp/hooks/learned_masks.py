@@ -9,7 +9,7 @@ import numpy as np
 from nncomp.fields import check_whole
 from nncomp.hooks.hook import Hook
 from nncomp.network import MLP
-from nncomp.transforms import BinaryRelax, Movement
+from nncomp.transforms import Movement, Relaxed
 from nncomp.weights import Latent
 
 
@@ -62,7 +62,7 @@ class Penalized(Hook):
 
 @dataclass(eq=False)
 class Timed(Hook):
-    """Tell each layer's `Movement` or `BinaryRelax` how far the training is on its ramp.
+    """Tell each layer's `Movement`, or what draws its weights onto codes, how far the training is on its ramp.
 
     >>> from nncomp.layer import Linear
     >>> network = MLP((Linear(Latent.of(Movement(0.9, ramp=0.5), np.ones((1, 2))), np.zeros(1)),))
@@ -78,5 +78,5 @@ class Timed(Hook):
 
     def after_update(self, t: int, network: MLP) -> None:
         for layer in network.layers:
-            if isinstance(layer.weight, Latent) and isinstance(layer.weight.transform, Movement | BinaryRelax):
+            if isinstance(layer.weight, Latent) and isinstance(layer.weight.transform, Movement | Relaxed):
                 layer.weight.p[-1][...] = min(t / (layer.weight.transform.ramp * self.total), 1)

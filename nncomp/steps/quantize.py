@@ -13,7 +13,7 @@ from nncomp.evidence import Evidence
 from nncomp.fields import alternatives, check_whole
 from nncomp.formats import Format, Grid, PerRow, Uniform
 from nncomp.formats.granularity import Granularity
-from nncomp.hooks import Hook, Timed
+from nncomp.hooks import Hook
 from nncomp.layer import Linear
 from nncomp.network import MLP
 from nncomp.quantize import Dynamic, bias_correction, minmax, qera
@@ -21,24 +21,10 @@ from nncomp.quantize.ranges import Range
 from nncomp.shown import shown, word
 from nncomp.steps.distill import Training, check_training
 from nncomp.steps.rounding import brings_grid, by_method, check_low_rank, check_method, in_floats, shipped, with_factors
-from nncomp.transforms import (
-    A2Q,
-    LSQ,
-    TQT,
-    TTQ,
-    TWN,
-    XNOR,
-    BinaryConnect,
-    BinaryRelax,
-    DoReFa,
-    FakeQuantize,
-    Rounded,
-    TrainedInput,
-)
+from nncomp.steps.through import Through, companions
+from nncomp.transforms import FakeQuantize, Rounded, TrainedInput
 from nncomp.weights import Dense, Latent, Sparse
 from nncomp.weights.latent import Transform
-
-Through = FakeQuantize | LSQ | TQT | DoReFa | BinaryConnect | XNOR | TWN | TTQ | A2Q | BinaryRelax
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,8 +38,8 @@ class Quantize:
     pixels, with `first_inputs`, is of these and stays); or a `Dynamic` quantizer, which needs no samples; or None, for
     weights only. With `during`, the network is first trained through its quantization (Jacob et al. 2018), or `through`
     another transform, which brings its own format: `LSQ` and `TQT` train scales, `EWGS`, `DSQ` and `QuantizationNoise`
-    have other gradients, `DoReFa`, `TWN`, `TTQ`, `XNOR` and `BinaryConnect` are for few bits, `BinaryRelax` by degrees,
-    and `A2Q` is for accumulators of few. Without, weights are rounded to nearest, or by `method`: from the
+    have other gradients, `DoReFa`, `TWN`, `TTQ`, `XNOR` and `BinaryConnect` are for few bits, `BinaryRelax` and `PARQ`
+    by degrees, and `A2Q` is for accumulators of few. Without, weights are rounded to nearest, or by `method`: from the
     `grid` and what else it asks for by the names of its arguments (`Evidence`) to codes, as `gptq`, `obq`, `k_best` do,
     layer after layer, each on what those before it, already quantized, hand on. One that asks for `format` and `per`
     makes its own grid: `hqq`, or `spqr`, whose outliers stay in floats. With a `rank`, a pair of factors of it, at most
@@ -139,8 +125,7 @@ class Quantize:
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         if self.during is not None:
             start = self._with_trained_inputs(self._with_inputs(network.with_layers(self._latent), data))
-            own = [Timed()] if isinstance(self.through, BinaryRelax) else []
-            return self.during(start, data, (*own, *hooks)).with_layers(shipped)
+            return self.during(start, data, (*companions(self.through), *hooks)).with_layers(shipped)
         network = network.with_layers(lambda layer: in_floats(layer).folded())
         if self.method is None and not self.correct_bias and not self.rank:
             return self._with_inputs(network.with_layers(lambda layer: shipped(self._latent(layer))), data)

@@ -23,7 +23,7 @@ from nncomp.quantize.nearest import fit_grid
 from nncomp.quantize.ranges import Range
 from nncomp.scoring import asked
 from nncomp.shown import word
-from nncomp.transforms import BinaryRelax
+from nncomp.transforms import Relaxed
 from nncomp.weights import Dense, Latent, LowRank, Quantized, Shared, Sparse, Sum
 
 
@@ -38,7 +38,7 @@ def in_floats(layer: Linear) -> Linear:
 def shipped(layer: Linear) -> Linear:
     """The layer as it ships: what was to be drawn onto codes in a training is on them, however far that was."""
     weight = layer.weight
-    if isinstance(weight, Latent) and isinstance(weight.transform, BinaryRelax):
+    if isinstance(weight, Latent) and isinstance(weight.transform, Relaxed):
         layer = replace(layer, weight=weight.with_params((np.ones_like(weight.p[0]), weight.w)))
     layer = layer.stored()
     return layer.folded() if isinstance(layer.weight, Quantized) else layer

@@ -11,9 +11,10 @@ from nncomp.transforms.learned_step import LSQ
 from nncomp.transforms.masking import Masked
 from nncomp.transforms.movement import Movement, SoftMovement
 from nncomp.transforms.n_of_m import NofM
+from nncomp.transforms.piecewise_affine import PARQ, shrink_onto
 from nncomp.transforms.powerpropagation import Powerpropagation
 from nncomp.transforms.quantization_noise import QuantizationNoise
-from nncomp.transforms.relaxed import BinaryRelax
+from nncomp.transforms.relaxed import BinaryRelax, Relaxed
 from nncomp.transforms.rounded import Rounded
 from nncomp.transforms.soft_threshold import SoftThreshold
 from nncomp.transforms.supermask import Supermask
@@ -28,6 +29,7 @@ __all__ = [
     "EWGS",
     "LSQ",
     "PACT",
+    "PARQ",
     "TQT",
     "TTQ",
     "TWN",
@@ -44,6 +46,7 @@ __all__ = [
     "NofM",
     "Powerpropagation",
     "QuantizationNoise",
+    "Relaxed",
     "Rounded",
     "SoftMovement",
     "SoftThreshold",
@@ -54,4 +57,5 @@ __all__ = [
     "learned_offset",
     "learned_step",
     "pact",
+    "shrink_onto",
 ]

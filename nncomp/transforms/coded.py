@@ -24,8 +24,18 @@ class Coded(Maskable):
         return within(grid.decode(codes), self.mask)
 
     def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Quantized:
-        codes, grid = self.codes(p, w)
-        return Quantized.of(codes, grid) if self.mask is None else Quantized(Sparse.from_dense(codes, self.mask), grid)
+        return stored(*self.codes(p, w), self.mask)
+
+
+def stored(codes: np.ndarray, grid: Grid, mask: np.ndarray | None) -> Quantized:
+    """Codes (out, in) as they ship, with a mask those alone where it is True.
+
+    >>> from nncomp.formats import Uniform
+    >>> codes, grid = np.array([[1, 0]], np.int8), Grid(Uniform(), np.ones((1, 1)))
+    >>> stored(codes, grid, np.array([[True, False]])).codes.multiply_adds
+    1
+    """
+    return Quantized.of(codes, grid) if mask is None else Quantized(Sparse.from_dense(codes, mask), grid)
 
 
 def positive(scale: np.ndarray) -> np.ndarray:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nncomp.formats import Grid
 from nncomp.prune.checks import check_ramp
 from nncomp.shown import shown
 from nncomp.transforms.binary import XNOR, BinaryConnect
+from nncomp.transforms.coded import stored
 from nncomp.transforms.dorefa import DoReFa
 from nncomp.transforms.fake_quantize import FakeQuantize
 from nncomp.transforms.masking import Maskable, within
@@ -16,8 +18,50 @@ from nncomp.weights import Dense, Quantized, Sparse
 Onto = FakeQuantize | DoReFa | BinaryConnect | XNOR | TWN
 
 
+class Relaxed(Maskable):
+    """w' lies between w and what codes stand for, and on that where p, how far a training is on its ramp, is 1.
+
+    The hook `Timed` tells p; before its end a weight ships in floats. Straight through, with gradients taken at w':
+    `dw = g`.
+    """
+
+    onto: Onto
+    ramp: float
+
+    def _check(self) -> None:
+        check_ramp(self.ramp)
+        if self.onto.mask is not None:
+            raise ValueError(f"the mask is that of {type(self).__name__}, not of {self.onto!r}")
+
+    def codes(self, w: np.ndarray) -> tuple[np.ndarray, Grid]:
+        """Where the weights end: integers (out, in), and what they stand for."""
+        onto = self.onto if self.mask is None else self.onto.masked(self.mask)
+        return onto.codes((), w)
+
+    def between(self, w: np.ndarray, q: np.ndarray, grid: Grid, done: float) -> np.ndarray:
+        """w' where p is `done`, below 1, of the codes q."""
+        raise NotImplementedError
+
+    def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
+        within(w, self.mask)
+        return (np.zeros(1, w.dtype),)
+
+    def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, None]:
+        (q, grid), done = self.codes(w), float(p[0][0])
+        return within(grid.decode(q) if done >= 1 else self.between(w, q, grid, done), self.mask), None
+
+    def vjp(self, p: tuple[np.ndarray, ...], saved: None, g: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        return (np.zeros_like(p[0]),), within(g, self.mask)
+
+    def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Quantized | Dense | Sparse:
+        if p[0][0] >= 1:
+            return stored(*self.codes(w), self.mask)
+        effective = self.forward(p, w)[0]
+        return Dense(effective) if self.mask is None else Sparse.from_dense(effective, self.mask)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class BinaryRelax(Maskable):
+class BinaryRelax(Relaxed):
     """`w' = (w + lambda q(w)) / (1 + lambda)`, then q(w): what `onto` makes of w (Yin et al. 2018); ships as `onto`.
 
     That is where `|w' - w|^2 + lambda |w' - q(w)|^2` is least. lambda grows from `first` to `last`, by the same factor
@@ -39,33 +83,13 @@ class BinaryRelax(Maskable):
     __repr__ = shown
 
     def __post_init__(self) -> None:
-        check_ramp(self.ramp)
-        if not isinstance(self.onto, Onto) or self.onto.mask is not None:
-            raise ValueError(f"weights are drawn onto codes without a trained scale, or a mask, not by {self.onto!r}")
+        if not isinstance(self.onto, Onto):
+            raise ValueError(f"weights are drawn onto codes without a trained scale, not by {self.onto!r}")
+        self._check()
         if not 0 < self.first <= self.last < np.inf:
             raise ValueError(f"lambda grows from above 0, not from {self.first} to {self.last}")
 
-    @property
-    def _onto(self) -> Onto:
-        """`onto` within the mask."""
-        return self.onto if self.mask is None else self.onto.masked(self.mask)
-
-    def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
-        within(w, self.mask)
-        return (np.zeros(1, w.dtype),)
-
-    def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, None]:
-        q, done = self._onto.forward((), w)[0], float(p[0][0])
-        if done >= 1:
-            return q, None
+    def between(self, w: np.ndarray, q: np.ndarray, grid: Grid, done: float) -> np.ndarray:
         strength = self.first * (self.last / self.first) ** done
-        return within((w + w.dtype.type(strength) * q) / w.dtype.type(1 + strength), self.mask), None
-
-    def vjp(self, p: tuple[np.ndarray, ...], saved: None, g: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-        return (np.zeros_like(p[0]),), within(g, self.mask)
-
-    def store(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> Quantized | Dense | Sparse:
-        if p[0][0] >= 1:
-            return self._onto.store((), w)
-        effective = self.forward(p, w)[0]
-        return Dense(effective) if self.mask is None else Sparse.from_dense(effective, self.mask)
+        onto = within(grid.decode(q), self.mask)
+        return (w + w.dtype.type(strength) * onto) / w.dtype.type(1 + strength)

@@ -7,7 +7,7 @@ import numpy as np
 
 from nncomp.formats import Grid
 from nncomp.quantize.nearest import fit_grid
-from nncomp.transforms import A2Q, DSQ, LSQ, TQT, TTQ, TWN, XNOR, BinaryConnect, BinaryRelax, DoReFa
+from nncomp.transforms import A2Q, DSQ, LSQ, TQT, TTQ, TWN, XNOR, BinaryConnect, DoReFa, Relaxed
 from nncomp.weights import Latent
 
 
@@ -38,7 +38,7 @@ def trained_through(weight: Latent, params: tuple[np.ndarray, ...]) -> np.ndarra
             return at + through_means(by, w, w0, kept)
         case BinaryConnect():
             return at + np.where((np.abs(w0) <= 1) | (not by.clipped), moved, 0)
-        case TWN() | BinaryRelax():
+        case TWN() | Relaxed():
             return at + moved
         case TTQ():
             delta = by.share * np.abs(np.where(kept, w0, 0)).max()

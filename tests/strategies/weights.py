@@ -16,6 +16,7 @@ from nncomp.transforms import (
     DSQ,
     EWGS,
     LSQ,
+    PARQ,
     TQT,
     TTQ,
     TWN,
@@ -322,8 +323,8 @@ def a2q(dtype: type | None = None) -> st.SearchStrategy[Latent]:
 @st.composite
 def relaxed(draw: st.DrawFn, dtype: type | None = None) -> Latent:
     w = draw(matrices(dtype))
-    kinds = (XNOR, BinaryConnect, TWN, FakeQuantize)
-    transform = BinaryRelax(draw(st.sampled_from(kinds))(), mask=draw(st.none() | masks(w.shape)))
+    onto = draw(st.sampled_from((XNOR, BinaryConnect, TWN, FakeQuantize)))()
+    transform = draw(st.sampled_from((BinaryRelax, PARQ)))(onto, mask=draw(st.none() | masks(w.shape)))
     return Latent(transform, (np.full(1, draw(st.sampled_from([0.0, 0.3, 1.0])), w.dtype),), w)
 
 
