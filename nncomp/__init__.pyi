@@ -133,6 +133,8 @@ from .transforms import SoftMovement as SoftMovement
 from .transforms import SoftThreshold as SoftThreshold
 from .transforms import StochasticBinaryConnect as StochasticBinaryConnect
 from .transforms import Supermask as Supermask
+from .transforms import TrainedDSQ as TrainedDSQ
+from .transforms import TrainedEWGS as TrainedEWGS
 from .transforms import Variational as Variational
 from .transforms import learned_offset as learned_offset
 from .transforms import learned_step as learned_step

@@ -33,6 +33,7 @@ from nncomp.transforms import (
     Movement,
     SoftThreshold,
     StochasticBinaryConnect,
+    TrainedDSQ,
     Variational,
     learned_offset,
 )
@@ -108,6 +109,7 @@ TRAININGS: dict[str, Any] = {
     ),
     "drawn onto codes": lambda hooks: Quantize(through=BinaryRelax(TWN()), during=MEANWHILE)(NETWORK, DATA, hooks),
     "drawn by a prox": lambda hooks: Quantize(through=PARQ(), during=MEANWHILE)(NETWORK, DATA, hooks),
+    "trained intervals": lambda hooks: Quantize(through=TrainedDSQ(), during=MEANWHILE)(NETWORK, DATA, hooks),
     "around blocks": lambda hooks: MEANWHILE(Quantize(mxfp4, inputs=None)(NETWORK, DATA), DATA, hooks),
     "update": lambda hooks: Update(MEANWHILE)(quantized(), DATA, hooks),
     "distillation": lambda hooks: Distill(student=MLP.init([6, 4, 3]), during=MEANWHILE)(NETWORK, DATA, hooks),

@@ -32,6 +32,8 @@ from nncomp.transforms import (
     QuantizationNoise,
     Relaxed,
     StochasticBinaryConnect,
+    TrainedDSQ,
+    TrainedEWGS,
 )
 from nncomp.weights import Dense, Latent, PackedCodes, Quantized, Shared, Sparse
 from tests.gradients import assert_gradient
@@ -55,7 +57,8 @@ EACH: list[Any] = [
     BinaryConnect(), StochasticBinaryConnect(), XNOR(), XNOR(exact=True), TWN(), TTQ(), EWGS(Uniform(3), delta=0.1),
     DSQ(Uniform(3)), QuantizationNoise(Uniform(4), rate=0.3, block=2),
     A2Q(Uniform(4), accumulator=12, inputs=4), BinaryRelax(TWN()), BinaryRelax(FakeQuantize(Uniform(2))),
-    PARQ(), PARQ(FakeQuantize(Uniform(3))),
+    PARQ(), PARQ(FakeQuantize(Uniform(3))), TrainedEWGS(2), TrainedEWGS(3, 0.1),
+    TrainedDSQ(2), TrainedDSQ(3, 0.4),
 ]  # fmt: skip
 
 
@@ -384,7 +387,7 @@ def test_degenerate_weights_have_a_defined_result(by: Any, what: str, pruned: st
         assert not effective[~by.mask].any() and not dw[~by.mask].any()
         stored: Any = weight.store()
         assert isinstance(getattr(stored, "codes", getattr(stored, "indices", stored)), Sparse)
-    if not isinstance(by, BinaryConnect | DoReFa):
+    if not isinstance(by, BinaryConnect | DoReFa | TrainedDSQ | TrainedEWGS):
         assert np.abs(effective[w == 0]).max(initial=0) < 2e-31, "nothing comes of nothing"
 
 
@@ -417,7 +420,9 @@ def test_networks_train_through_each_and_ship_what_was_trained(by: Any) -> None:
                 assert not (layer.weight.dense() != 0)[~old.weight.mask].any()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("by", [LSQ(Uniform(2), PerRow()), EWGS(Uniform(2)), TWN(), TTQ(), XNOR(exact=True)], ids=name)
+@pytest.mark.parametrize(
+    "by", [LSQ(Uniform(2), PerRow()), EWGS(Uniform(2)), TrainedEWGS(2), TWN(), TTQ(), XNOR(exact=True)], ids=name
+)
 def test_training_through_few_bits_beats_rounding_to_them(by: Any) -> None:
     def accuracy(network: MLP) -> float:
         return float((network(DATA.train.x).argmax(axis=1) == DATA.train.y).mean())
@@ -442,6 +447,10 @@ def test_steps_and_transforms_say_what_does_not_fit() -> None:
         (lambda: BinaryRelax(ramp=0.0), "ramp"),
         (lambda: BinaryRelax(XNOR(mask=np.ones((1, 1), bool))), "the mask is that of BinaryRelax, not of XNOR"),
         (lambda: A2Q(accumulator=1), "accumulator"),
+        (lambda: TrainedEWGS(delta=np.nan), "delta of at least 0, not nan"),
+        (lambda: TrainedEWGS(bits=17), "1 to 16 bits, not 17"),
+        (lambda: TrainedDSQ(alpha=0.0), "alpha lies between 0 and 1, not 0"),
+        (lambda: TrainedDSQ(bits=0), "bits"),
         (lambda: DSQ(alpha=1.0), "alpha lies between 0 and 1, not 1"),
         (lambda: QuantizationNoise(rate=2.0), "rate from 0 to 1"),
         (lambda: QuantizationNoise(block=0), "blocks of at least one weight"),

@@ -31,6 +31,8 @@ from nncomp.transforms import (
     HardConcrete,
     Movement,
     SoftMovement,
+    TrainedDSQ,
+    TrainedEWGS,
     Variational,
 )
 
@@ -278,6 +280,8 @@ def test_what_weights_train_through_is_a_word_with_options(tmp_path: Path) -> No
         ('{ is = "LSQ", format = { is = "Uniform", bits = 2 }, per = "PerRow" }', LSQ(Uniform(2), PerRow())),
         ('{ is = "EWGS", delta = 0.1 }', EWGS(delta=0.1)),
         ('{ is = "DoReFa", bits = 3 }', DoReFa(3)),
+        ('{ is = "TrainedEWGS", bits = 3, delta = 0.1 }', TrainedEWGS(3, 0.1)),
+        ('{ is = "TrainedDSQ", alpha = 0.4 }', TrainedDSQ(alpha=0.4)),
         ('{ is = "TTQ", share = 0.1 }', TTQ(0.1)),
         ('{ is = "BinaryRelax", onto = "TWN", last = 50.0 }', BinaryRelax(TWN(), last=50.0)),
         ('{ is = "PARQ", onto = "XNOR", steepness = 4.0 }', PARQ(XNOR(), steepness=4.0)),

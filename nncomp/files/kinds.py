@@ -30,6 +30,7 @@ CODED = (transforms.DoReFa, transforms.BinaryConnect, transforms.XNOR, transform
 TRAINED_THROUGH = (
     *CODED, transforms.LSQ, transforms.TQT, transforms.EWGS, transforms.DSQ, transforms.QuantizationNoise,
     transforms.StochasticBinaryConnect, transforms.TTQ, transforms.A2Q, transforms.BinaryRelax, transforms.PARQ,
+    transforms.TrainedEWGS, transforms.TrainedDSQ,
 )  # fmt: skip
 TRAINED_INPUTS = (transforms.PACT, transforms.LearnedStep, transforms.LearnedOffset)
 

@@ -37,18 +37,19 @@ class Quantize:
     samples and that, with `train_inputs`, trains from there by `pact`, `learned_step` or `learned_offset` (that of the
     pixels, with `first_inputs`, is of these and stays); or a `Dynamic` quantizer, which needs no samples; or None, for
     weights only. With `during`, the network is first trained through its quantization (Jacob et al. 2018), or `through`
-    another transform, which brings its own format: `LSQ` and `TQT` train scales, `EWGS`, `DSQ` and `QuantizationNoise`
-    have other gradients, `DoReFa`, `TWN`, `TTQ`, `XNOR` and `BinaryConnect` are for few bits, `BinaryRelax` and `PARQ`
-    by degrees, and `A2Q` is for accumulators of few. Without, weights are rounded to nearest, or by `method`: from the
-    `grid` and what else it asks for by the names of its arguments (`Evidence`) to codes, as `gptq`, `obq`, `k_best` do,
-    layer after layer, each on what those before it, already quantized, hand on. One that asks for `format` and `per`
-    makes its own grid: `hqq`, or `spqr`, whose outliers stay in floats. With a `rank`, a pair of factors of it, at most
-    of the layer's own, stays in floats too, by `low_rank`: `lqer`, `l2qer` and `qera` find them of what rounding lost,
-    `svdquant` before it. Such weights are a `Sum` of codes and the rest, and multiply floats; all its parts train in a
-    `FineTune` to come. It is this step and no second one that does that, since the weights in floats are gone later,
-    and the layers to come are to see the correction. `correct_bias`: biases give the outputs on the samples the mean
-    they would have with weights in floats (`bias_correction`). Batch norms train along and are folded in the end, into
-    weights or into scales; those of shared or encoded weights stay.
+    another transform, which brings its own format: `LSQ` and `TQT` train scales, `TrainedEWGS` and `TrainedDSQ`
+    intervals, `EWGS`, `DSQ` and `QuantizationNoise` have other gradients, `DoReFa`, `TWN`, `TTQ`, `XNOR` and
+    `BinaryConnect` are for few bits, `BinaryRelax` and `PARQ` by degrees, and `A2Q` is for accumulators of few.
+    Without, weights are rounded to nearest, or by `method`: from the `grid` and what else it asks for by the names of
+    its arguments (`Evidence`) to codes, as `gptq`, `obq`, `k_best` do, layer after layer, each on what those before it,
+    already quantized, hand on. One that asks for `format` and `per` makes its own grid: `hqq`, or `spqr`, whose
+    outliers stay in floats. With a `rank`, a pair of factors of it, at most of the layer's own, stays in floats too, by
+    `low_rank`: `lqer`, `l2qer` and `qera` find them of what rounding lost, `svdquant` before it. Such weights are a
+    `Sum` of codes and the rest, and multiply floats; all its parts train in a `FineTune` to come. It is this step and
+    no second one that does that, since the weights in floats are gone later, and the layers to come are to see the
+    correction. `correct_bias`: biases give the outputs on the samples the mean they would have with weights in floats
+    (`bias_correction`). Batch norms train along and are folded in the end, into weights or into scales; those of shared
+    or encoded weights stay.
 
     >>> from nncomp.data import load_data
     >>> network = Quantize()(MLP.init([64, 32, 10]), load_data("digits"))

@@ -14,9 +14,12 @@ from nncomp.transforms import (
     DoReFa,
     FakeQuantize,
     Relaxed,
+    TrainedDSQ,
+    TrainedEWGS,
 )
 
-Through = FakeQuantize | LSQ | TQT | DoReFa | BinaryConnect | XNOR | TWN | TTQ | A2Q | BinaryRelax | PARQ
+Scaled = LSQ | TQT | TrainedEWGS | TrainedDSQ
+Through = FakeQuantize | Scaled | DoReFa | BinaryConnect | XNOR | TWN | TTQ | A2Q | BinaryRelax | PARQ
 
 
 def companions(through: Through | None) -> tuple[Hook, ...]:

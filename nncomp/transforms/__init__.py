@@ -20,6 +20,7 @@ from nncomp.transforms.soft_threshold import SoftThreshold
 from nncomp.transforms.supermask import Supermask
 from nncomp.transforms.ternary import TTQ, TWN
 from nncomp.transforms.trained_input import PACT, TrainedInput, pact
+from nncomp.transforms.trained_interval import TrainedDSQ, TrainedEWGS
 from nncomp.transforms.trained_threshold import TQT
 from nncomp.transforms.variational import Variational
 
@@ -52,6 +53,8 @@ __all__ = [
     "SoftThreshold",
     "StochasticBinaryConnect",
     "Supermask",
+    "TrainedDSQ",
+    "TrainedEWGS",
     "TrainedInput",
     "Variational",
     "learned_offset",

@@ -1,4 +1,4 @@
-"""Learned steps and DoReFa's tanh against torch: its learnable fake quantization, and its automatic derivatives."""
+"""Learned steps, intervals and DoReFa's tanh against torch: its learnable fake quantization, and its derivatives."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nncomp.formats import PerRow, PerTensor, Uniform, multiply_add_round, multiply_round_add
-from nncomp.transforms import LSQ, DoReFa, LearnedStep
+from nncomp.transforms import LSQ, DoReFa, LearnedStep, TrainedDSQ, TrainedEWGS
 from tests.strategies.weights import seeds
 
 torch = pytest.importorskip("torch")
@@ -76,3 +76,54 @@ def test_the_derivative_of_dorefa_is_torchs(seed: int, bits: int, tied: bool) ->
     effective, saved = transform.forward((), w)
     np.testing.assert_allclose(effective, y.detach().numpy(), rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(transform.vjp((), saved, g)[1], x.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def on_interval(seed: int) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
+    """Weights, gradients, and an interval that some of the weights are beyond, with an alpha."""
+    rng = np.random.default_rng(seed)
+    w, g = rng.standard_normal((2, 3, 5))
+    ends = -rng.uniform(0.1, 1.5), rng.uniform(0.1, 1.5), rng.uniform(0.1, 0.9)
+    return w, g, tuple(np.full((1, 1), v) for v in ends)
+
+
+def agree(by: TrainedEWGS | TrainedDSQ, p: tuple[np.ndarray, ...], w: np.ndarray, g: np.ndarray, y, leaves) -> None:  # type: ignore[no-untyped-def]
+    y.backward(torch.from_numpy(g))
+    effective, saved = by.forward(p, w)
+    dp, dw = by.vjp(p, saved, g)
+    np.testing.assert_allclose(effective, y.detach().numpy(), rtol=1e-12, atol=1e-14)
+    for ours, leaf in zip((*dp, dw), leaves):
+        np.testing.assert_allclose(ours, leaf.grad.numpy(), rtol=1e-9, atol=1e-11)
+
+
+@given(seed=seeds, bits=st.integers(1, 5), delta=st.sampled_from([0.0, 1e-3, 0.5]))
+def test_intervals_of_ewgs_train_as_by_autograd(seed: int, bits: int, delta: float) -> None:
+    w, g, p = on_interval(seed)
+
+    class Discretized(torch.autograd.Function):  # type: ignore[misc,name-defined]
+        @staticmethod
+        def forward(ctx, x):  # type: ignore[no-untyped-def]
+            x_q = torch.round(x * (2**bits - 1)) / (2**bits - 1)
+            ctx.save_for_backward(x - x_q)
+            return x_q
+
+        @staticmethod
+        def backward(ctx, h):  # type: ignore[no-untyped-def]
+            return h * (1 + delta * torch.sign(h) * ctx.saved_tensors[0])
+
+    leaves = [torch.tensor(a, requires_grad=True) for a in (*p, w)]
+    l, u, alpha, x = leaves
+    y = alpha * 2 * (Discretized.apply(((x - l) / (u - l)).clamp(0, 1)) - 0.5)
+    agree(TrainedEWGS(bits, delta), p, w, g, y, leaves)
+
+
+@given(seed=seeds, bits=st.integers(1, 5))
+def test_intervals_of_dsq_train_as_by_autograd(seed: int, bits: int) -> None:
+    w, g, p = on_interval(seed)
+    leaves = [torch.tensor(a, requires_grad=True) for a in (*p, w)]
+    l, u, alpha, x = leaves
+    step = (u - l) / (2**bits - 1)
+    clipped = torch.minimum(torch.maximum(x, l), u)
+    cell = torch.floor((clipped - l) / step).clamp(0, 2**bits - 2).detach()
+    phi = torch.tanh(torch.log(2 / alpha - 1) / step * (clipped - l - (cell + 0.5) * step)) / (1 - alpha)
+    hard = phi + (torch.where(phi >= 0, 1.0, -1.0) - phi).detach()
+    agree(TrainedDSQ(bits), p, w, g, l + step * (cell + (hard + 1) / 2), leaves)

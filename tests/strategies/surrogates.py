@@ -7,7 +7,20 @@ import numpy as np
 
 from nncomp.formats import Grid
 from nncomp.quantize.nearest import fit_grid
-from nncomp.transforms import A2Q, DSQ, LSQ, TQT, TTQ, TWN, XNOR, BinaryConnect, DoReFa, Relaxed
+from nncomp.transforms import (
+    A2Q,
+    DSQ,
+    LSQ,
+    TQT,
+    TTQ,
+    TWN,
+    XNOR,
+    BinaryConnect,
+    DoReFa,
+    Relaxed,
+    TrainedDSQ,
+    TrainedEWGS,
+)
 from nncomp.weights import Latent
 
 
@@ -47,12 +60,34 @@ def trained_through(weight: Latent, params: tuple[np.ndarray, ...]) -> np.ndarra
             return np.where(above, W_p, np.where(below, -W_n, 0)) + moved * np.where(
                 above, weight.p[0], np.where(below, weight.p[1], 1)
             )
+        case TrainedEWGS():
+            (l0, u0, _), (l, u, alpha) = weight.p, params[:-1]
+            x0, n = (w0 - l0) / (u0 - l0), 2**by.bits - 1
+            inside = (x0 >= 0) & (x0 <= 1)
+            x_q = np.rint(np.clip(x0, 0, 1) * n) / n
+            return np.where(kept, alpha * (2 * np.where(inside, (w - l) / (u - l) + x_q - x0, x_q) - 1), 0)
+        case TrainedDSQ():
+            return on_interval(by, weight, params, kept)
         case DSQ():
             held = fit_grid(np.where(kept, w0, 0), by.format, by.per)
             step = held.spread(held.scale, w.shape[1])
             soft = soft_codes(w / step, w0 / step, by.alpha) - soft_codes(w0 / step, w0 / step, by.alpha)
             return at + np.where(kept & held.inside(np.where(kept, w0, 0)), soft * step, 0)
     return None
+
+
+def on_interval(by: TrainedDSQ, weight: Latent, params: tuple[np.ndarray, ...], kept: np.ndarray) -> np.ndarray:
+    """`l + D (soft staircase + what rounding adds)`, the code alone beyond."""
+    (l0, u0, alpha0), (l, u, alpha), n = weight.p, params[:-1], 2**by.bits - 1
+    v0, v = n * (weight.w - l0) / (u0 - l0), n * (params[-1] - l) / (u - l)
+    code, inside, cell = np.rint(np.clip(v0, 0, n)), (v0 >= 0) & (v0 <= n), np.clip(np.floor(v0), 0, n - 1)
+
+    def stairs(v: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        k = np.log(2 / alpha - 1)
+        return cell + 0.5 + np.tanh(k * (v - cell - 0.5)) / (2 * np.tanh(k / 2))
+
+    added = np.where(inside, stairs(v, alpha) - stairs(v0, alpha0), 0)
+    return np.where(kept, l + (u - l) / n * (code + added), 0)
 
 
 def grid_of(by: LSQ | TQT, scale: np.ndarray) -> Grid:

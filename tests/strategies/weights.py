@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from nncomp.formats import PerColumn, PerGroup, PerRow, PerTensor, Uniform, divide_add_round, multiply_add_round
@@ -36,6 +37,8 @@ from nncomp.transforms import (
     SoftThreshold,
     StochasticBinaryConnect,
     Supermask,
+    TrainedDSQ,
+    TrainedEWGS,
     Variational,
 )
 from nncomp.transforms.binary import levels
@@ -358,6 +361,21 @@ def by_gradient_rule(dtype: type | None = None) -> st.SearchStrategy[Latent]:
     )
 
 
+@st.composite
+def on_trained_interval(draw: st.DrawFn, dtype: type | None = None) -> Latent:
+    """Away from the start, with weights beyond both ends; without the part of EWGS that is no derivative.
+
+    Not of zeros alone, whose interval is so small that no difference stays inside it.
+    """
+    few: dict[str, st.SearchStrategy[Any]] = {"bits": st.integers(1, 4)}
+    weight = draw(
+        through(dtype, TrainedEWGS, **few, delta=st.just(0.0)) | through(dtype, TrainedDSQ, **few, alpha=st.just(0.2))
+    )
+    assume(weight.p[1] > 1e-20)
+    factors = [draw(st.sampled_from(near)) for near in ((0.1, 0.4, 1.0), (0.2, 0.4, 1.1), (0.7, 1.0, 1.5))]
+    return replace(weight, p=tuple(p * p.dtype.type(factor) for p, factor in zip(weight.p, factors)))
+
+
 STORED_ALONE: list[Callable[..., st.SearchStrategy[Any]]] = [
     dense, sparse, dense_codes, sparse_codes, float_zero_codes, halfway_codes, encoded, shared, shared_pruned, low_rank,
 ]  # fmt: skip
@@ -365,7 +383,7 @@ STORED = [*STORED_ALONE, sums]
 FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [
     *STORED, fake_quantized, fake_quantized_pruned, rounded, masked, soft_threshold, powerpropagation, supermask,
     n_of_m, hard_concrete, variational, movement, soft_movement, nested,
-    lsq, tqt, a2q, relaxed, dorefa, binary, twn, ttq, by_gradient_rule,
+    lsq, tqt, a2q, relaxed, dorefa, binary, twn, ttq, by_gradient_rule, on_trained_interval,
 ]  # fmt: skip
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 
