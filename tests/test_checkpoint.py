@@ -25,6 +25,7 @@ from nncomp.quantize import spqr
 from nncomp.steps import Distill, FineTune, Prune, Quantize, Regrow, Sparsify, Update
 from nncomp.training import train
 from nncomp.transforms import (
+    A2Q,
     LSQ,
     PARQ,
     TWN,
@@ -110,6 +111,9 @@ TRAININGS: dict[str, Any] = {
     "drawn onto codes": lambda hooks: Quantize(through=BinaryRelax(TWN()), during=MEANWHILE)(NETWORK, DATA, hooks),
     "drawn by a prox": lambda hooks: Quantize(through=PARQ(), during=MEANWHILE)(NETWORK, DATA, hooks),
     "trained intervals": lambda hooks: Quantize(through=TrainedDSQ(), during=MEANWHILE)(NETWORK, DATA, hooks),
+    "in an accumulator": lambda hooks: Quantize(
+        through=A2Q(Uniform(4), accumulator=9, inputs=4, strength=20.0, warm=0.5), inputs=None, during=MEANWHILE
+    )(NETWORK, DATA, hooks),
     "around blocks": lambda hooks: MEANWHILE(Quantize(mxfp4, inputs=None)(NETWORK, DATA), DATA, hooks),
     "update": lambda hooks: Update(MEANWHILE)(quantized(), DATA, hooks),
     "distillation": lambda hooks: Distill(student=MLP.init([6, 4, 3]), during=MEANWHILE)(NETWORK, DATA, hooks),

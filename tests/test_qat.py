@@ -301,32 +301,6 @@ def test_noise_quantizes_some_and_leaves_the_others(seed: int, rate: float, bloc
     np.testing.assert_array_equal(dw, np.where(stopped, 0, dy.T @ eye))
 
 
-@given(
-    seed=seeds, bits=st.integers(2, 8), accumulator=st.integers(6, 16), inputs=st.integers(1, 6), signed=st.booleans()
-)
-def test_a2q_never_leaves_its_accumulator(seed: int, bits: int, accumulator: int, inputs: int, signed: bool) -> None:
-    rng = np.random.default_rng(seed)
-    w = (rng.standard_normal((5, 40)) * rng.choice([0.01, 1, 30])).astype(np.float32)
-    transform = A2Q(Uniform(bits), accumulator, inputs, signed)
-    t, d = (v + rng.normal(0, 3, v.shape).astype(np.float32) for v in transform.init(w))
-    q = transform.codes((t, d), w)[0].astype(np.int64)
-    worst = 2 ** (inputs - 1) if signed else 2**inputs - 1
-    assert (worst * np.abs(q).sum(axis=1) <= 2 ** (accumulator - 1) - 1).all()
-    for i in range(5):
-        g = min(2.0 ** float(t[i, 0]), 2.0 ** float(d[i, 0]) * (transform.most + 0.5))
-        u = g / 2.0 ** float(d[i, 0]) * w[i].astype(np.float64) / np.abs(w[i].astype(np.float64)).sum()
-        sure = np.abs(u - np.rint(u)) > 1e-4 * (1 + np.abs(u))
-        low, high = transform.format.qmin, transform.format.qmax
-        np.testing.assert_array_equal(q[i][sure], np.clip(np.trunc(u), low, high)[sure])
-
-
-def test_a2q_starts_at_the_weights_where_the_accumulator_is_wide() -> None:
-    w = RNG.standard_normal((3, 10))
-    weight = Latent.of(A2Q(Uniform(8), accumulator=32), w)
-    step = np.abs(w).max(axis=1, keepdims=True) / 127
-    assert (np.abs(weight.dense() - w) <= 1.0001 * step).all() and (np.abs(weight.dense()) <= np.abs(w) + 1e-12).all()
-
-
 def test_relaxed_weights_are_nearest_to_both_and_end_on_codes() -> None:
     w = RNG.standard_normal((3, 8))
     relaxed = BinaryRelax(XNOR(), first=0.5, last=8.0)

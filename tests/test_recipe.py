@@ -20,6 +20,7 @@ from nncomp.steps import Distill, FineTune, Preprocess, Prune, Quantize, Reconst
 from nncomp.steps.match import Match
 from nncomp.steps.recipe import Recipe, RecipeError, presets
 from nncomp.transforms import (
+    A2Q,
     EWGS,
     LSQ,
     PARQ,
@@ -281,6 +282,7 @@ def test_what_weights_train_through_is_a_word_with_options(tmp_path: Path) -> No
         ('{ is = "EWGS", delta = 0.1 }', EWGS(delta=0.1)),
         ('{ is = "DoReFa", bits = 3 }', DoReFa(3)),
         ('{ is = "TrainedEWGS", bits = 3, delta = 0.1 }', TrainedEWGS(3, 0.1)),
+        ('{ is = "A2Q", accumulator = 12, strength = 60.0 }', A2Q(accumulator=12, strength=60.0)),
         ('{ is = "TrainedDSQ", alpha = 0.4 }', TrainedDSQ(alpha=0.4)),
         ('{ is = "TTQ", share = 0.1 }', TTQ(0.1)),
         ('{ is = "BinaryRelax", onto = "TWN", last = 50.0 }', BinaryRelax(TWN(), last=50.0)),

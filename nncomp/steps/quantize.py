@@ -126,7 +126,8 @@ class Quantize:
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         if self.during is not None:
             start = self._with_trained_inputs(self._with_inputs(network.with_layers(self._latent), data))
-            return self.during(start, data, (*companions(self.through), *hooks)).with_layers(shipped)
+            own = companions(self.through, len(data.train))
+            return self.during(start, data, (*own, *hooks)).with_layers(shipped)
         network = network.with_layers(lambda layer: in_floats(layer).folded())
         if self.method is None and not self.correct_bias and not self.rank:
             return self._with_inputs(network.with_layers(lambda layer: shipped(self._latent(layer))), data)

@@ -1,6 +1,6 @@
 """What weights may train through on their way to codes, and what acts at every update of such a training."""
 
-from nncomp.hooks import Hook, Timed
+from nncomp.hooks import Hook, Penalized, Timed
 from nncomp.transforms import (
     A2Q,
     LSQ,
@@ -22,10 +22,15 @@ Scaled = LSQ | TQT | TrainedEWGS | TrainedDSQ
 Through = FakeQuantize | Scaled | DoReFa | BinaryConnect | XNOR | TWN | TTQ | A2Q | BinaryRelax | PARQ
 
 
-def companions(through: Through | None) -> tuple[Hook, ...]:
-    """The hooks without which training through a transform is not what its paper says.
+def companions(through: Through | None, samples: int) -> tuple[Hook, ...]:
+    """The hooks without which training through a transform on so many `samples` is not what its paper says.
 
-    >>> companions(LSQ()), [type(hook).__name__ for hook in companions(PARQ())]
-    ((), ['Timed'])
+    >>> companions(LSQ(), 50), [type(hook).__name__ for hook in companions(PARQ(), 50)], companions(A2Q(), 50)
+    ((), ['Timed'], (Penalized(samples=50),))
     """
-    return (Timed(),) if isinstance(through, Relaxed) else ()
+    match through:
+        case Relaxed():
+            return (Timed(),)
+        case A2Q():
+            return (Penalized(samples),)
+    return ()
