@@ -10,10 +10,11 @@ import safetensors.numpy
 
 from nncomp.files import FileError, from_bytes, load, to_bytes
 from nncomp.files.container import LARGEST_HEADER, pack
+from nncomp.files.kinds import choices
 from nncomp.network import MLP
 from tests.strategies.hostile import container, good_networks, parts, with_layout, with_tree
 
-DENSE, SPARSE, GROUPED, CODES, FAKE, MASKED, MX, NV, GGUF, SHARED, PRUNED, FACTORS, SUM = good_networks()
+DENSE, SPARSE, GROUPED, CODES, FAKE, MASKED, MX, NV, GGUF, SHARED, PRUNED, FACTORS, SUM, LEARNED, *_ = good_networks()
 GOOD = to_bytes(DENSE)
 W = "layers.0.weight.w"
 
@@ -206,6 +207,7 @@ HOSTILE = {
     "a part that is an activation": (weight(SUM, parts=[{"is": "ReLU"}]), "weight.parts.0 is one of Dense"),
     "a table of parts": (weight(SUM, parts={"0": {"is": "Dense"}}), "weight.parts is a list, each item one of Dense"),
     "an input grid per row": (array(GROUPED, "layers.0.input.scale", [[1], [1], [1]]), "."),
+    "steps for other rows": (array(LEARNED, f"{S}.p.0", [[1.0]]), r"LSQ has arrays of shapes \[\(3, 1\)\], not"),
     "a mask of another shape": (array(MASKED, f"{S}.transform.mask", np.ones((2, 2), bool)), r"shape \(3, 4\)"),
 }  # fmt: skip
 
@@ -225,6 +227,13 @@ def test_what_is_not_a_network_gets_one_line(tmp_path: Path, name: str) -> None:
 def test_the_good_files_are_good() -> None:
     for network in good_networks():
         assert from_bytes(to_bytes(network)).fingerprint() == network.fingerprint()
+
+
+def test_every_form_transform_and_input_that_a_file_can_name_is_in_a_good_one() -> None:
+    told = " ".join(parts(to_bytes(network))[0]["__metadata__"]["nncomp"] for network in good_networks())
+    for place in ("Linear.weight", "Latent.transform", "Linear.input", "Quantized.codes", "Shared.indices"):
+        missing = [name for name in choices(place) if f'"is":"{name}"' not in told]
+        assert not missing, f"{place}: {missing}"
 
 
 def test_folders_and_devices_are_no_files(tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ class Latent:
         Dense(self.w)  # the same demands on shape and dtype
         shapes = [p.shape for p in self.transform.init(self.w)]
         if [p.shape for p in self.p] != shapes:
-            raise ValueError(f"{self.transform} has arrays of shapes {shapes}, not {[p.shape for p in self.p]}")
+            name = type(self.transform).__name__
+            raise ValueError(f"{name} has arrays of shapes {shapes}, not {[p.shape for p in self.p]}")
 
     @classmethod
     def of(cls, transform: Transform, w: np.ndarray) -> Self:

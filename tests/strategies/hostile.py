@@ -8,20 +8,52 @@ from typing import Any
 
 import numpy as np
 
-from nncomp.activations import LeakyReLU
+from nncomp.activations import LeakyReLU, ReLU
 from nncomp.files import to_bytes
-from nncomp.formats import PerGroup, PerRow, PerTensor, Uniform, mxfp4, nvfp4, q4_0
+from nncomp.formats import PerColumn, PerGroup, PerRow, PerTensor, Uniform, mxfp4, nvfp4, q4_0
 from nncomp.layer import Linear
 from nncomp.network import MLP
 from nncomp.norm import BatchNorm
-from nncomp.quantize import Dynamic
+from nncomp.quantize import Dynamic, Percentile
 from nncomp.quantize.nearest import fit_grid
-from nncomp.transforms import FakeQuantize, Masked
-from nncomp.weights import Dense, Encoded, Latent, LowRank, Quantized, Shared, Sparse, Sum
+from nncomp.transforms import (
+    A2Q,
+    DSQ,
+    EWGS,
+    LSQ,
+    PARQ,
+    TQT,
+    TTQ,
+    TWN,
+    XNOR,
+    BinaryConnect,
+    BinaryRelax,
+    DoReFa,
+    FakeQuantize,
+    HardConcrete,
+    Masked,
+    Movement,
+    NofM,
+    Powerpropagation,
+    QuantizationNoise,
+    Rounded,
+    SoftMovement,
+    SoftThreshold,
+    StochasticBinaryConnect,
+    Supermask,
+    TrainedDSQ,
+    TrainedEWGS,
+    Variational,
+    learned_offset,
+    learned_step,
+    pact,
+)
+from nncomp.weights import Dense, Encoded, Latent, LowRank, Nested, Quantized, Shared, Sparse, Sum
+from nncomp.weights.latent import Transform
 
 
 def good_networks() -> list[MLP]:
-    """A few small networks that hold every form, between them every class and kind of field a file can name."""
+    """Small networks that hold every form, transform and input quantizer a file can name, and every kind of field."""
     rng = np.random.default_rng(0)
     w = rng.standard_normal((3, 4)).astype(np.float32)
     mask = rng.random(w.shape) < 0.5
@@ -37,9 +69,32 @@ def good_networks() -> list[MLP]:
         Sum((Quantized.encoded(Dense(w), fit_grid(w, Uniform(), PerRow())), sparse, factors)),
     ]  # fmt: skip
     inputs = [None, None, grid, Dynamic(Uniform()), *9 * [None]]
-    bias, last = np.zeros(3, np.float32), Linear(Dense(np.ones((1, 3), np.float32)), np.ones(1, np.float32))
-    norm = BatchNorm.init(3)
-    return [MLP((Linear(form, bias, LeakyReLU(0.1), norm, x), last)) for form, x in zip(forms, inputs)]
+    first = [network(form, LeakyReLU(0.1), x) for form, x in zip(forms, inputs)]
+    trained = [network(Latent.of(by, w)) for by in transforms(mask)]
+    learned = [network(Dense(w), ReLU(), start(grid)) for start in (pact, learned_step, learned_offset)]
+    others = [network(Nested.within(w, mask, 2)), network(Latent.of(XNOR(), w).store(), input=grid)]
+    return [*first, *trained, *learned, *others]
+
+
+def network(form: Any, activation: Any = ReLU(), input: Any = None) -> MLP:
+    """Two layers, the first with a batch norm and all of what is given."""
+    last = Linear(Dense(np.ones((1, 3), np.float32)), np.ones(1, np.float32))
+    return MLP((Linear(form, np.zeros(3, np.float32), activation, BatchNorm.init(3), input), last))
+
+
+def transforms(mask: np.ndarray) -> list[Transform]:
+    """Each transform, none of which is all at its defaults where it has fields, and some with a mask."""
+    few = Uniform(3)
+    return [
+        LSQ(few, PerRow(), mask=mask), TQT(few, ranges=Percentile(99.0)), EWGS(few, PerColumn(), delta=0.1),
+        DSQ(few, alpha=0.3, mask=mask), QuantizationNoise(few, PerGroup(2), rate=0.3, block=2),
+        A2Q(few, accumulator=12, strength=2.0, mask=mask), DoReFa(3), BinaryConnect(False),
+        StochasticBinaryConnect(mask=mask), XNOR(PerTensor(), exact=True), TWN(0.5), TTQ(0.1, mask),
+        BinaryRelax(TWN(0.5), 2.0), PARQ(FakeQuantize(few), 4.0, mask=mask), TrainedEWGS(3, 0.1),
+        TrainedDSQ(3, 0.4, mask), Rounded(mxfp4, mask), SoftThreshold(-2.0), Powerpropagation(1.5, mask),
+        Supermask(0.4), NofM(1, 2, 0.1),
+        Movement(0.4, mask=mask), SoftMovement(2.0), HardConcrete(2.0, by_input=True, mask=mask), Variational(0.5),
+    ]  # fmt: skip
 
 
 def parts(content: bytes) -> tuple[dict[str, Any], bytes]:
