@@ -103,8 +103,46 @@ def test_lsq_starts_as_the_paper_says_and_ships_the_step_that_it_trained() -> No
     s = np.array([[0.1234567]], np.float32)
     stored = Latent(LSQ(Uniform(3)), (s,), w).store()
     assert isinstance(stored, Quantized) and stored.grid.scale.tobytes() == s.tobytes()
-    lost = Latent(LSQ(Uniform(3)), (-s,), w)
-    assert np.abs(lost.dense()).max() < 1e-29 and np.isfinite(lost.store().dense()).all(), "below 0 it counts as tiny"
+    assert Latent(LSQ(Uniform(3)), (-s,), w).store().dense().tobytes() == stored.dense().tobytes()
+    nothing = Latent(LSQ(Uniform(3)), (0 * s,), w)
+    assert np.abs(nothing.dense()).max() < 1e-29 and np.isfinite(nothing.store().dense()).all(), (
+        "at 0 it counts as tiny"
+    )
+
+
+@given(seed=seeds, bits=st.integers(2, 5))
+def test_below_0_a_step_is_what_the_equations_say_of_it(seed: int, bits: int) -> None:
+    """Equations 1 to 5 as they stand, both ends Q_P: where s is below 0, v changes its sign, and w' changes it back."""
+    rng = np.random.default_rng(seed)
+    w, g = rng.standard_normal((2, 3, 5))
+    s, Q = -rng.uniform(0.05, 1.5), 2 ** (bits - 1) - 1
+    effective, (ds,), dw = passed(LSQ(Uniform(bits, narrow=True), gradient_scale=False), w, g, (np.full((1, 1), s),))
+    expected = 0.0
+    for x, seen, gradient, dx in zip(w.ravel(), effective.ravel(), g.ravel(), dw.ravel()):
+        v = x / s
+        assert seen == s * round(min(max(v, -Q), Q)) and dx == (gradient if -Q < v < Q else 0)
+        expected += gradient * (round(v) - v if -Q < v < Q else -Q if v <= -Q else Q)
+    np.testing.assert_allclose(ds, [[expected]], rtol=1e-12, atol=1e-14)
+
+
+def test_a_row_whose_step_falls_below_0_recovers() -> None:
+    """Long updates take steps across 0; rows that had a step next to nothing instead would be 0 from then on."""
+    crossed: set[tuple[int, int]] = set()
+
+    class Watch(Hook):
+        def after_update(self, t: int, network: MLP) -> None:
+            for i, layer in enumerate(network.layers):
+                assert isinstance(layer.weight, Latent)
+                crossed.update((i, int(row)) for row in np.flatnonzero(layer.weight.p[0] < 0))
+
+    step = Quantize(
+        inputs=None, through=LSQ(Uniform(3), PerRow()), during=replace(SHORT, optimizer=Adam(0.1), epochs=20)
+    )
+    trained = step(NETWORK, DATA, [Watch()])
+    assert len(crossed) >= 2
+    for i, row in crossed:
+        assert np.abs(trained.layers[i].weight.dense()[row]).max() > 1e-3
+    assert (trained(DATA.train.x).argmax(axis=1) == DATA.train.y).mean() > 0.9
 
 
 @given(seed=seeds, log2_t=st.floats(-3, 3), bits=st.integers(2, 5))

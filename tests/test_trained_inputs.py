@@ -204,6 +204,21 @@ def test_what_training_makes_of_a_step_is_a_grid(lost: float) -> None:
         assert empty.shape == (0, 3) and not any(d.any() for d in none)
 
 
+@given(seed=seeds, s=st.floats(0.05, 1.5), scaled=st.booleans())
+def test_a_step_below_0_counts_as_its_size_and_has_the_opposite_slope(seed: int, s: float, scaled: bool) -> None:
+    x, g = np.random.default_rng(seed).standard_normal((2, 4, 5))
+    zero, beta = np.full((1, 1), 3, np.uint8), one(-0.7)
+    for above, below in (
+        (LearnedStep(FROM_ZERO, one(s), zero, scaled), LearnedStep(FROM_ZERO, one(-s), zero, scaled)),
+        (LearnedOffset(FROM_ZERO, one(s), beta, scaled), LearnedOffset(FROM_ZERO, one(-s), beta, scaled)),
+    ):
+        np.testing.assert_array_equal(below.store().fake(x)[0], above.store().fake(x)[0])
+        (dx, (ds, *others)), (dx_below, (ds_below, *others_below)) = above.vjp(x, g), below.vjp(x, g)
+        np.testing.assert_array_equal(dx_below, dx)
+        np.testing.assert_array_equal(ds_below, -ds)
+        np.testing.assert_array_equal(others_below, others)
+
+
 def test_what_does_not_fit_is_told() -> None:
     bad: list[tuple[Callable[[], Any], str]] = [
         (lambda: PACT(Uniform(), one(1.0)), "PACT's codes start at 0: symmetric=False"),

@@ -48,6 +48,21 @@ def positive(scale: np.ndarray) -> np.ndarray:
     return np.maximum(scale, limits.tiny / limits.eps)
 
 
+def step_size(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A trained step as a grid has it, `positive(|s|)`, and its slope at s: -1 where s is below 0, else 1.
+
+    Below 0, `s round(w / s)` is what it is at -s, since both signs turn; so a step that an update takes across 0, as
+    one of Adam's can, goes on on the other side. Limited to a step next to nothing, its weights would all lie beyond
+    the codes, get no gradient, and be 0 from then on.
+
+    >>> step_size(np.array([[-0.5], [0.25]]))
+    (array([[0.5 ],
+           [0.25]]), array([[-1.],
+           [ 1.]]))
+    """
+    return positive(np.abs(s)), np.where(s < 0, s.dtype.type(-1), s.dtype.type(1))
+
+
 def block_counts(w: np.ndarray, per: Granularity, mask: np.ndarray | None) -> np.ndarray:
     """How many weights are kept of those that share a scale, at least 1, in the dtype and shape of the scales.
 

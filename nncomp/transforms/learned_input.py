@@ -7,7 +7,7 @@ import numpy as np
 
 from nncomp.formats import Grid, Uniform
 from nncomp.shown import shown
-from nncomp.transforms.coded import positive
+from nncomp.transforms.coded import step_size
 from nncomp.transforms.learned_step import steps
 from nncomp.transforms.trained_input import TrainedInput, check_trained
 
@@ -16,8 +16,9 @@ from nncomp.transforms.trained_input import TrainedInput, check_trained
 class LearnedStep(TrainedInput):
     """`x' = s (clip(round(x / s) + zero) - zero)`, s trained: LSQ on activations (Esser et al. 2020).
 
-    Gradients are those of the transform `LSQ`, with `v = x / s` and -Q_N and Q_P the ends of the codes less `zero`, one
-    code (1, 1), or None for the middle one. `gradient_scale`: `ds` times `1 / sqrt(n Q_P)`, n being the features of x.
+    Gradients are those of the transform `LSQ`, as is what a step below 0 counts as, with `v = x / s` and -Q_N and Q_P
+    the ends of the codes less `zero`, one code (1, 1), or None for the middle one. `gradient_scale`: `ds` times `1 /
+    sqrt(n Q_P)`, n being the features of x.
 
     >>> quantizer, x = LearnedStep(Uniform(3), np.array([[2.0]])), np.array([[2.5, 9.0]])
     >>> quantizer.store().fake(x)[0], quantizer.vjp(x, np.array([[1.0, 1.0]]))[0]
@@ -43,14 +44,14 @@ class LearnedStep(TrainedInput):
         return replace(self, s=params[0])
 
     def store(self) -> Grid:
-        return Grid(self.format, positive(self.s), self.zero)
+        return Grid(self.format, step_size(self.s)[0], self.zero)
 
     def vjp(self, x: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         grid = self.store()
         zero = int(grid.zeros[0, 0])
         inside, slope = steps(*positions(grid, x, zero))
         c = scaling(x, self.format.qmax - zero) if self.gradient_scale else 1
-        return np.where(inside, g, 0), (c * (g * slope).sum(keepdims=True),)
+        return np.where(inside, g, 0), (c * (g * slope).sum(keepdims=True) * step_size(self.s)[1],)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,7 +61,7 @@ class LearnedOffset(TrainedInput):
     beta counts as the nearest multiple of s that has a code for 0, straight through, so that x' lies on a `Grid`. With
     `v = (x - beta) / s` inside: `dx = g`, `ds` the sum of `g (round(v) - v)`; beyond: `ds` that of g times the code,
     counted from 0, `dbeta` that of g (section 3). `gradient_scale`: ds times `1 / sqrt(n Q_P)`, n being the features
-    of x.
+    of x. An s below 0 counts as -s.
 
     >>> format = Uniform(2, signed=False, symmetric=False)
     >>> quantizer, x = LearnedOffset(format, np.array([[1.0]]), np.array([[-1.2]])), np.array([[0.4, -9.0, 9.0]])
@@ -88,7 +89,7 @@ class LearnedOffset(TrainedInput):
         return replace(self, s=params[0], beta=params[1])
 
     def store(self) -> Grid:
-        s, format = positive(self.s), self.format
+        s, format = step_size(self.s)[0], self.format
         with np.errstate(over="ignore"):  # beyond is at the end
             zero = np.clip(format.rounding(format.qmin - self.beta / s), format.qmin, format.qmax)
         return Grid(format, s, zero.astype(format.dtype))
@@ -100,7 +101,7 @@ class LearnedOffset(TrainedInput):
         inside, slope = steps(v, low, high, q)
         slope = np.where(inside, slope, q - low)
         c = scaling(x, codes) if self.gradient_scale else 1
-        ds, dbeta = (g * slope).sum(keepdims=True), g.sum(where=~inside, keepdims=True)
+        ds, dbeta = (g * slope).sum(keepdims=True) * step_size(self.s)[1], g.sum(where=~inside, keepdims=True)
         return np.where(inside, g, 0), (c * ds, dbeta)
 
 

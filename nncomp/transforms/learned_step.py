@@ -7,7 +7,7 @@ import numpy as np
 from nncomp.formats import Grid, PerTensor, Uniform
 from nncomp.formats.granularity import Granularity
 from nncomp.shown import shown
-from nncomp.transforms.coded import Coded, block_counts, block_means, positive
+from nncomp.transforms.coded import Coded, block_counts, block_means, step_size
 from nncomp.transforms.masking import within
 
 
@@ -27,7 +27,7 @@ class LSQ(Coded):
 
     `dw = g` where `-Q_N < v < Q_P`, else 0 (equation 5); `ds = c sum of g (round(v) - v)` there, `-Q_N g` or `Q_P g`
     beyond (equation 3), over the n weights that share s. `c = 1 / sqrt(n Q_P)` (section 2.2), without `gradient_scale`
-    1. s starts at `2 mean |w| / sqrt(Q_P)`, of zeros at 1, and training cannot make it less than `positive` has it.
+    1. s starts at `2 mean |w| / sqrt(Q_P)`, of zeros at 1; below 0, where two signs turn, it counts as -s.
     -Q_N and Q_P are the ends of a symmetric `format`. What lies up to half a step beyond them is rounded to them, and
     counts as beyond, unlike in `FakeQuantize`. `mask`: True where a weight is kept, and counts; the others are 0.
 
@@ -57,7 +57,7 @@ class LSQ(Coded):
         return (np.where(s == 0, w.dtype.type(1), s),)
 
     def codes(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, Grid]:
-        grid = Grid(self.format, positive(p[0]), group=self.per.group)
+        grid = Grid(self.format, step_size(p[0])[0], group=self.per.group)
         return grid.encode(within(w, self.mask)), grid
 
     def forward(
@@ -67,7 +67,9 @@ class LSQ(Coded):
         with np.errstate(over="ignore"):  # beyond is beyond
             v = w / grid.spread(grid.scale, w.shape[1])
         inside, slope = steps(v, *self._limits, q.astype(w.dtype) - w.dtype.type(self.format.middle))
-        c = 1 / np.sqrt(block_counts(w, self.per, self.mask) * self._limits[1])
+        c = step_size(p[0])[1]
+        if self.gradient_scale:
+            c = c / np.sqrt(block_counts(w, self.per, self.mask) * self._limits[1])
         return self.decoded(q, grid), (within(inside, self.mask), within(slope, self.mask), c)
 
     def vjp(
@@ -75,4 +77,4 @@ class LSQ(Coded):
     ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         inside, slope, c = saved
         ds = self.per.reduce(g * slope, np.sum)
-        return (c * ds if self.gradient_scale else ds,), np.where(inside, g, 0)
+        return (c * ds,), np.where(inside, g, 0)

@@ -32,10 +32,10 @@ def trained_through(weight: Latent, params: tuple[np.ndarray, ...]) -> np.ndarra
     moved = np.where(kept, w - w0, 0)
     match by:
         case LSQ():
-            held = grid_of(by, weight.p[0])
+            held, side = grid_of(by, np.abs(weight.p[0])), np.sign(weight.p[0])
             n = by.per.reduce(kept.astype(w.dtype), np.sum).clip(1)
             c = 1 / np.sqrt(n * (by.format.qmax - by.format.middle)) if by.gradient_scale else 1
-            s = held.spread(held.scale + c * (params[0] - weight.p[0]), w.shape[1])
+            s = held.spread(held.scale + c * side * (params[0] - weight.p[0]), w.shape[1])
             v = w0 / held.spread(held.scale, w.shape[1])
             inside = (by.format.qmin - by.format.middle < v) & (v < by.format.qmax - by.format.middle)
             return on_steps(held, s, inside, w0, w, at, kept)

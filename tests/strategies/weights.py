@@ -310,7 +310,9 @@ def through(
 
 
 def lsq(dtype: type | None = None) -> st.SearchStrategy[Latent]:
-    return through(dtype, LSQ, format=symmetric, per=granularities, gradient_scale=st.booleans())
+    """With steps below 0 too, as an update can leave them."""
+    weights = through(dtype, LSQ, format=symmetric, per=granularities, gradient_scale=st.booleans())
+    return st.builds(lambda weight, side: replace(weight, p=(side * weight.p[0],)), weights, st.sampled_from([1, -1]))
 
 
 def tqt(dtype: type | None = None) -> st.SearchStrategy[Latent]:
