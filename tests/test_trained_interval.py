@@ -120,6 +120,23 @@ def test_an_interval_that_has_collapsed_has_a_defined_result(by: By, ends: tuple
     assert np.isfinite(weight.dense()).all() and weight.store().dense().tobytes() == weight.dense().tobytes()
 
 
+@given(seed=seeds)
+def test_ends_in_the_wrong_order_are_the_same_interval_and_a_negative_alpha_its_size(seed: int) -> None:
+    w, g = np.random.default_rng(seed).standard_normal((2, 3, 5))
+    for by in (TrainedEWGS(2, delta=0.2), TrainedDSQ(2)):
+        p, swapped = one(-0.8, 1.1, 0.3), one(1.1, -0.8, 0.3)
+        (dl, du, dalpha), dw = by.vjp(p, by.forward(p, w)[1], g)
+        (first, second, third), again = by.vjp(swapped, by.forward(swapped, w)[1], g)
+        assert by.forward(swapped, w)[0].tobytes() == by.forward(p, w)[0].tobytes() and (again == dw).all()
+        assert (first, second, third) == (du, dl, dalpha)
+    p, below = one(-0.8, 1.1, 0.3), one(-0.8, 1.1, -0.3)
+    by = TrainedEWGS(2)
+    (dl, du, dalpha), dw = by.vjp(p, by.forward(p, w)[1], g)
+    (first, second, third), again = by.vjp(below, by.forward(below, w)[1], g)
+    assert by.forward(below, w)[0].tobytes() == by.forward(p, w)[0].tobytes() and (again == dw).all()
+    assert (first, second, third) == (dl, du, -dalpha)
+
+
 def test_weights_that_floats_can_hardly_hold_have_a_defined_start() -> None:
     for by in (TrainedEWGS(3), TrainedDSQ(3)):
         weight = Latent.of(by, np.array([[3e38, -3e38, 1e-38]], np.float32))

@@ -1,5 +1,6 @@
 """EWGS and DSQ as their papers train them: the interval that weights are quantized in is learned along with them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from nncomp.formats import Grid, PerTensor
 from nncomp.quantize.ranges import check_values
 from nncomp.shown import shown
 from nncomp.transforms.binary import levels
-from nncomp.transforms.coded import Coded, block_counts, block_means, positive
+from nncomp.transforms.coded import Coded, block_counts, block_means, positive, step_size
 from nncomp.transforms.gradient_rules import check_alpha, check_delta, soft_step
 from nncomp.transforms.masking import within
 
@@ -20,7 +21,8 @@ LEAST_ALPHA = 1e-3  # where rounding is a step for all that floats can tell; as 
 class Interval(Coded):
     """Codes for an interval from l to u, the first two of p, each (1, 1), with a code at either end.
 
-    It starts at three times the root mean square of the weights, about 0, as the code of Lee et al. (2021) has it.
+    Ends that updates have taken past each other are those of the same interval, each in the other's place. It starts at
+    three times the root mean square of the weights, about 0, as the code of Lee et al. (2021) has it.
     """
 
     bits: int
@@ -43,21 +45,29 @@ class Interval(Coded):
     def placed(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """`v = n (w - l) / (u - l)`, limited to 0 to n; where w lies inside; and `u - l`, which is more than 0."""
         check_values(w)
-        l, u = p[:2]
+        l, u = np.minimum(*p[:2]), np.maximum(*p[:2])
         width = np.maximum(positive(u - l), np.finfo(w.dtype).eps * np.maximum(np.abs(l), np.abs(u)))
         with np.errstate(over="ignore"):  # beyond is beyond
             v = self.n * ((w - l) / width)
         return v.clip(0, self.n), within((v >= 0) & (v <= self.n), self.mask), width
 
 
+def in_order(p: tuple[np.ndarray, ...], ends: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """What is of the lower and of the upper end, as what is of the first two of p."""
+    lower, upper = ends
+    swapped = p[0] > p[1]
+    return np.where(swapped, upper, lower), np.where(swapped, lower, upper)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainedEWGS(Interval):
     """`w' = alpha (2 x_q - 1)`, `x_n = clip((w - l) / (u - l), 0, 1)`, `x_q = round(n x_n) / n`; l, u, alpha trained.
 
-    That is the quantizer of Lee et al. 2021, n = 2^bits - 1, of whose codes none is 0. With h the gradient at x_q,
-    `2 alpha g`, that at x_n is `h (1 + delta sign(h) (x_n - x_q))` (equation 4) inside, and beyond 0; through x_n it
-    goes on to w, l and u exactly, and alpha has the sum of `g (2 x_q - 1)`. alpha starts at the mean |w| over that
-    of `2 x_q - 1`. Ships as `Quantized`. `mask`: True where a weight is kept, and counts; the others are 0.
+    That is the quantizer of Lee et al. 2021, n = 2^bits - 1, of whose codes none is 0. With `h = 2 alpha g` the
+    gradient at x_q, that at x_n is `h (1 + delta sign(h) (x_n - x_q))` (equation 4) inside, beyond 0; through x_n it
+    goes on to w, l and u exactly, and alpha has the sum of `g (2 x_q - 1)`. alpha starts at the mean |w| over that of
+    `|2 x_q - 1|`; below 0 it counts as its size, as in their code. Ships as `Quantized`. `mask`: True where a weight is
+    kept, and counts; the others are 0.
 
     >>> rule, w = TrainedEWGS(bits=2, delta=0.0), np.array([[0.0, -1.0, 1.2]])
     >>> p = tuple(np.array([[v]]) for v in (-1.5, 1.5, 3.0))
@@ -84,7 +94,7 @@ class TrainedEWGS(Interval):
         return l, u, positive(share.astype(w.dtype))
 
     def codes(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, Grid]:
-        format, scale = levels(self.bits), positive(p[2] * w.dtype.type(2 / self.n))
+        format, scale = levels(self.bits), step_size(p[2] * w.dtype.type(2 / self.n))[0]
         return np.rint(self.placed(p, w)[0]).astype(format.dtype), Grid(format, scale, np.full_like(scale, self.n / 2))
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -96,8 +106,8 @@ class TrainedEWGS(Interval):
         g = within(g, self.mask)
         h = self.n * scale * g  # 2 alpha g
         h = np.where(inside, h * (1 + g.dtype.type(self.delta) * np.sign(h) * (x_n - x_q)), 0) / width
-        dl, du = -(h * (1 - x_n)).sum(keepdims=True), -(h * x_n).sum(keepdims=True)
-        return (dl, du, (g * (2 * x_q - 1)).sum(keepdims=True)), h
+        ends = -(h * (1 - x_n)).sum(keepdims=True), -(h * x_n).sum(keepdims=True)
+        return (*in_order(p, ends), step_size(p[2])[1] * (g * (2 * x_q - 1)).sum(keepdims=True)), h
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,7 +143,7 @@ class TrainedDSQ(Interval):
     def codes(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, Grid]:
         v, _, width = self.placed(p, w)
         format, scale = levels(self.bits), positive(width / self.n)
-        return np.rint(v).astype(format.dtype), Grid(format, scale, -p[0] / scale)
+        return np.rint(v).astype(format.dtype), Grid(format, scale, -np.minimum(*p[:2]) / scale)
 
     def forward(self, p: tuple[np.ndarray, ...], w: np.ndarray) -> tuple[np.ndarray, Any]:
         (v, inside, _), (q, grid) = self.placed(p, w), self.codes(p, w)
@@ -146,4 +156,5 @@ class TrainedDSQ(Interval):
         at, code, slope, by_alpha = saved
         g = within(g, self.mask)
         each = (1 - code - slope * (1 - at), code - slope * at, by_alpha)
-        return tuple((g * slopes).sum(keepdims=True) for slopes in each), g * slope
+        *ends, dalpha = ((g * slopes).sum(keepdims=True) for slopes in each)
+        return (*in_order(p, ends), dalpha), g * slope
