@@ -409,6 +409,14 @@ def test_nan_raises(by: Any) -> None:
         Latent.of(by, np.array([[1.0, np.nan]])).store()
 
 
+@pytest.mark.parametrize("by", [LSQ(), TTQ(), A2Q(), TrainedEWGS(), TrainedDSQ()], ids=name)
+@pytest.mark.parametrize("bits", [0x7FC00000, 0x7FA00000, 0x7F800000], ids=["NaN", "NaN that signals", "infinity"])
+def test_what_starts_at_the_weights_refuses_those_that_are_none(by: Any, bits: int) -> None:
+    w = np.array([[0x3F800000, bits]], np.uint32).view(np.float32)
+    with pytest.raises(ValueError, match="no grid covers it"):
+        by.init(w)
+
+
 @pytest.mark.parametrize(
     ("by", "bits"),
     [(XNOR(), 1), (BinaryConnect(), 1), (DoReFa(1), 1), (DoReFa(3), 3), (TWN(), 2), (LSQ(Uniform(4)), 4)],

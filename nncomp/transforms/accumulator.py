@@ -7,6 +7,7 @@ import numpy as np
 
 from nncomp.fields import check_whole
 from nncomp.formats import Grid, PerRow, Uniform
+from nncomp.quantize.ranges import check_values
 from nncomp.shown import shown
 from nncomp.transforms.coded import Coded, positive
 from nncomp.transforms.masking import check_penalty, within
@@ -57,6 +58,7 @@ class A2Q(Coded):
         return (2 ** (self.accumulator - 1) - 1) // 2 ** (self.inputs - self.signed_inputs)
 
     def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
+        check_values(w)
         sizes = np.abs(within(w, self.mask))
         total, top = sizes.sum(axis=1, keepdims=True), sizes.max(axis=1, keepdims=True)
         t, d = np.where(total > 0, total, 1), np.where(top > 0, top / w.dtype.type(self.format.qmax), 1)

@@ -6,6 +6,7 @@ import numpy as np
 
 from nncomp.formats import Grid, PerTensor, Uniform
 from nncomp.formats.granularity import Granularity
+from nncomp.quantize.ranges import check_values
 from nncomp.shown import shown
 from nncomp.transforms.coded import Coded, block_counts, block_means, step_size
 from nncomp.transforms.masking import within
@@ -53,6 +54,7 @@ class LSQ(Coded):
         return self.format.qmin - self.format.middle, self.format.qmax - self.format.middle
 
     def init(self, w: np.ndarray) -> tuple[np.ndarray, ...]:
+        check_values(w)
         s = 2 * block_means(w, self.per, self.mask) / w.dtype.type(np.sqrt(self._limits[1]))
         return (np.where(s == 0, w.dtype.type(1), s),)
 
