@@ -1,9 +1,10 @@
 """Relational distillation: distances and angles between samples, not the samples (RKD, Park et al. 2019).
 
 Both losses are of features (batch, width), whose widths may differ between student and teacher, and divide their sums
-by `reduction(batch, batch)` and `reduction(batch, batch^2)`: the paper sums; the authors' code, for which the weights
-25 and 50 are, has `elementmean`, over all pairs and triples, those of a sample with itself among them. l is Huber's
-loss, d^2 / 2 for |d| up to 1 and |d| - 1/2 beyond (equation 8).
+by `reduction(batch, batch)` and `reduction(batch, batch^2)`: the paper sums; the authors' code has `elementmean`, over
+all pairs and triples, those of a sample with itself among them. The weights in use go with this mean: 1 and 2 in their
+code, which learns metrics, 25 and 50 in RepDistiller (Tian et al. 2020), which classifies. l is Huber's loss, d^2 / 2
+for |d| up to 1 and |d| - 1/2 beyond (equation 8).
 """
 
 import numpy as np
@@ -19,9 +20,10 @@ def rkd_distance(
 ) -> tuple[float, np.ndarray]:
     """`loss = sum_{i != j} l(psi(t_i, t_j) - psi(s_i, s_j))`, `psi(x_i, x_j) = ||x_i - x_j|| / mu` (equations 5 to 7).
 
-    mu is the mean distance over all pairs of different samples (equation 6). Rotating, shifting or scaling the features
-    changes nothing. Where two samples are one point, the distance's derivative counts as 0; where all are, there is no
-    mu: an error, as is a batch of one. Returns the loss and its gradient at the student's features.
+    mu is the mean distance over all pairs of different samples (equation 6), in the authors' code over those whose
+    distance is not 0. Rotating, shifting or scaling the features changes nothing. Where two samples are one point, the
+    distance's derivative counts as 0; where all are, there is no mu: an error, as is a batch of one. Returns the loss
+    and its gradient at the student's features.
 
     >>> s, t = np.array([[0.0], [1.0], [3.0]]), np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 0.0]])
     >>> loss, dstudent = rkd_distance(s, t)
