@@ -17,14 +17,15 @@ def alpha_divergence(
     square: bool = True,
     reduction: Reduction = batchmean,
 ) -> tuple[float, np.ndarray]:
-    """`loss = T^2 / batch sum_n (sum_c q^alpha p^(1 - alpha) - 1) / (alpha (alpha - 1))` (Minka 2005, section 2).
+    """`loss = T^2 / batch sum_n (sum_c q^alpha p^(1 - alpha) - 1) / (alpha (alpha - 1))` (Minka 2005).
 
     `p = softmax(student / T)`, `q = softmax(teacher / T)`, logits (batch, classes). alpha = 1 is `kl_divergence`,
-    alpha = 0 `reverse_kl`, each the limit of its neighbours; 1/2 is symmetric, 4 (1 - sum sqrt(p q)), Hellinger's
-    distance; 2 is half the chi-squared divergence. The larger alpha, the more it hurts to rule out what the teacher
-    does not; the smaller, the more to believe what he does not (Wang et al. 2021, section 3, distill by both ends).
-    A ValueError where alpha above 1 or below 0 lets it leave its dtype's range. `square` and `reduction` as in
-    `kl_divergence`. Returns the loss and its gradient at the student's logits.
+    alpha = 0 `reverse_kl`, each the limit of its neighbours; 1/2 is symmetric, 4 (1 - sum sqrt(p q)), the square of
+    Hellinger's distance times 4; 2 is half the chi-squared divergence. The larger alpha, the more it hurts to rule out
+    what the teacher does not; the smaller, the more to believe what he does not. Wang et al. 2021 distill by both ends:
+    their code takes the larger of alpha = -1 and 1, sample by sample, with powers of q / p limited to 5. A ValueError
+    where alpha above 1 or below 0 lets it leave its dtype's range. `square` and `reduction` as in `kl_divergence`.
+    Returns the loss and its gradient at the student's logits.
 
     >>> loss, dstudent = alpha_divergence(np.array([[0.0, 0.0]]), np.array([[0.0, 2.0]]), T=2.0, alpha=0.5)
     >>> round(loss, 6), dstudent.round(6)
