@@ -23,8 +23,8 @@ def activation_boundaries(
     S and T are the student's (batch, width) and the teacher's (batch, its width) before the activation; `rho(T)` is 1
     where T > 0, else 0; mu is the margin; `r(S) = S WT + b` the connector, which trains along. It is 0 where every
     neuron is on the teacher's side by at least mu, however far, and stands for the number of neurons on the wrong side,
-    which has no gradient (section 3, the alternative loss). Returns the loss, its gradient at the student's features,
-    and at (W, b).
+    which has no gradient (the paper's alternative loss). The authors' code has the same, with a batch normalization at
+    the end of the connector. Returns the loss, its gradient at the student's features, and at (W, b).
 
     >>> S, T = np.array([[0.5, 3.0]]), np.array([[-2.0, 0.1]])
     >>> loss, dstudent, (dW, db) = activation_boundaries(S, T, W=np.eye(2), b=np.zeros(2))

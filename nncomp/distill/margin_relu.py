@@ -12,8 +12,8 @@ from nncomp.losses import check_finite
 def margins(teacher: np.ndarray) -> np.ndarray:
     """`m_c = E[F_c | F_c < 0]`, (width,): each feature's mean where it is negative; 0 of one that never is.
 
-    `teacher (samples, width)` before the activation (Heo et al. 2019b, section 3.1, from the samples; the paper also
-    has the closed form of a batch normalization).
+    `teacher (samples, width)` before the activation (Heo et al. 2019b, from the samples; the paper also has the closed
+    form of a batch normalization, which the authors' code takes, with -3 scales of one that is hardly ever negative).
 
     >>> margins(np.array([[-1.0, 2.0], [-3.0, 0.0], [5.0, 1.0]]))
     array([-2.,  0.])
@@ -35,14 +35,14 @@ def margin_relu(
     *,
     reduction: Reduction = batchmean,
 ) -> tuple[float, np.ndarray, tuple[np.ndarray, ...]]:
-    """`loss = 1 / batch sum_n d_p(max(F_T, m), r(F_S))`, d_p the partial L2 (Heo et al. 2019b, section 3).
+    """`loss = 1 / batch sum_n d_p(max(F_T, m), r(F_S))`, d_p the partial L2 (Heo et al. 2019b).
 
         d_p(T, S) = sum_i 0 if S_i <= T_i <= 0, else (T_i - S_i)^2
 
     F_S (batch, width) and F_T (batch, its width) are features before the activation, `r(F_S) = F_S WT + b` the
     regressor, which trains along, m (its width,) the `margins`, at most 0. A positive feature is to be matched, a
-    negative one only to be negative enough: below T_i it is left alone, as a ReLU would not tell. Returns the loss, its
-    gradient at the student's features, and at (W, b).
+    negative one only to be negative enough: below T_i it is left alone, as a ReLU would not tell. The paper's regressor
+    ends in a batch normalization. Returns the loss, its gradient at the student's features, and at (W, b).
 
     >>> S, T = np.array([[-9.0, -1.0, 1.0]]), np.array([[-2.0, -2.0, 3.0]])
     >>> loss, dstudent, _ = margin_relu(S, T, np.eye(3), np.zeros(3), m=np.full(3, -1.5))
