@@ -21,12 +21,14 @@ def contrastive(
 ) -> tuple[float, np.ndarray, tuple[np.ndarray, ...]]:
     """`loss = -1 / batch sum_i log(exp(g_i^S . g_i^T / tau) / sum_j exp(g_i^S . g_j^T / tau))`.
 
-    Contrastive representation distillation (Tian et al. 2020, section 3.1) in the form of InfoNCE (van den Oord et al.
-    2018, equation 4), whose negatives are the other samples of the batch, in place of a memory of all samples.
-    `g = W x + b`, each then of length 1, embeds the student's features (batch, width) and the teacher's (batch, its
-    width) in one space: W_S and W_T (dimensions, width), b_S and b_T (dimensions,) train along. `log(batch) - loss` is
-    a lower bound of the mutual information of both. Never 0; a batch of one has nothing to tell apart: an error.
-    Returns the loss, its gradient at the student's features, and at (W_S, b_S, W_T, b_T).
+    Contrastive representation distillation (Tian et al. 2020) in the form of InfoNCE (van den Oord et al. 2018,
+    equation 4), whose negatives are the other samples of the batch. The paper itself tells pair by pair whether both
+    are of one sample, against thousands from a memory of all, and its code adds the same with student and teacher
+    exchanged. `g = W x + b`, each then of length 1, embeds the student's features (batch, width) and the teacher's
+    (batch, its width) in one space: W_S and W_T (dimensions, width), b_S and b_T (dimensions,) train along.
+    `log(batch) - loss` is a lower bound of the mutual information of both. Never 0; a batch of one has nothing to tell
+    apart: an error. tau is by default that of the code. Returns the loss, its gradient at the student's features, and
+    at (W_S, b_S, W_T, b_T).
 
     >>> x, one, zero = np.eye(2), np.eye(2), np.zeros(2)
     >>> loss, dstudent, _ = contrastive(x, x, one, zero, one, zero, tau=1.0)

@@ -21,11 +21,11 @@ def dist(
 
     rho is Pearson's correlation, `p = softmax(student / T)` and `q = softmax(teacher / T)`, logits (batch, classes):
     what the student thinks of the classes of a sample, and of the samples of a class, need only be linear in what the
-    teacher thinks. Each term is from 0 to 2. As T grows the loss tends to that of the logits themselves and needs no
-    T^2, by which the authors' code multiplies it (`square=True`). A row or a column that is constant has no
-    correlation, as in one class, one sample, or a class no one believes in: an error, unless `eps`, 1e-8 in the
-    authors' code, is added to the product of the norms, which makes it 0. Returns the loss and its gradient at the
-    student's logits.
+    teacher thinks. Each term is from 0 to 2; the paper weighs both by 2 to classify images, by 1 to detect and segment
+    (section 4.1), the authors' code by 1. As T grows the loss tends to that of the logits themselves and needs no T^2,
+    by which their code multiplies it (`square=True`). A row or a column that is constant has no correlation, as in one
+    class, one sample, or a class no one believes in: an error, unless `eps`, 1e-8 in their code, is added to the
+    product of the norms, which makes it 0. Returns the loss and its gradient at the student's logits.
 
     >>> s, t = np.array([[0.0, 1.0], [0.0, 2.0], [0.0, 0.0]]), np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 3.0]])
     >>> loss, dstudent = dist(s, t, beta=0.0)

@@ -20,11 +20,12 @@ def paraphrase(
     *,
     reduction: Reduction = batchmean,
 ) -> tuple[float, np.ndarray, tuple[np.ndarray, ...]]:
-    """`loss = 1 / batch sum_n ||x - P(x)||^2`, `P(x) = f(x WT + b) W_outT + b_out` (Kim et al. 2018, equation 1).
+    """`loss = 1 / batch sum_n ||x - P(x)||^2`, `P(x) = f(x WT + b) W_outT + b_out` (Kim et al. 2018).
 
     The paraphraser, an autoencoder of the teacher's features x (batch, width), trains first and alone. W (factors,
-    width) and b (factors,) give its `factors`, W_out (width, factors) and b_out (width,) what they are to restore.
-    Returns the loss, its gradient at the features, and at (W, b, W_out, b_out).
+    width) and b (factors,) give its `factors`, W_out (width, factors) and b_out (width,) what they are to restore. The
+    paper's is convolutional, three layers there and three back; the authors' code has a LeakyReLU after the last one
+    too, and takes the mean of |x - P(x)|. Returns the loss, its gradient at the features, and at (W, b, W_out, b_out).
 
     >>> x, W = np.array([[1.0, 2.0]]), np.array([[1.0, 0.0]])
     >>> paraphrase(x, W, np.zeros(1), W.T, np.zeros(2))[0]  # the second is lost
@@ -66,10 +67,11 @@ def factor_transfer(
 ) -> tuple[float, np.ndarray, tuple[np.ndarray, ...]]:
     """`loss = 1 / batch sum_n ||F_T / ||F_T||_2 - F_S / ||F_S||_2||_1`, `F_S = f(s WT + b)` (Kim et al. 2018).
 
-    That is equation 4. F_T are the teacher's `factors` (batch, factors), s the student's features (batch, width); W
-    (factors, width) and b (factors,) the translator, which trains along. Of the paper's norms ||.||_p outside it is the
-    one with p = 1, which it takes. Factors that are all 0 stay 0; where two are equal the derivative of the modulus
-    counts as 0. Returns the loss, its gradient at the student's features, and at (W, b).
+    F_T are the teacher's `factors` (batch, factors), s the student's features (batch, width); W (factors, width) and b
+    (factors,) the translator, which trains along. Of the paper's norms ||.||_p outside it is the one with p = 1, which
+    the authors' code takes, with `reduction=elementmean` and the weight 500. Factors that are all 0 stay 0; where two
+    are equal the derivative of the modulus counts as 0. Returns the loss, its gradient at the student's features, and
+    at (W, b).
 
     >>> loss, dstudent, _ = factor_transfer(np.array([[3.0, 4.0]]), np.array([[1.0, 0.0]]), np.eye(2), np.zeros(2))
     >>> round(loss, 6), dstudent.round(6)

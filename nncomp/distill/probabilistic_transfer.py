@@ -11,14 +11,14 @@ from nncomp.distill.units import unit, unit_vjp
 def pkt(
     student: np.ndarray, teacher: np.ndarray, *, diagonal: bool = False, reduction: Reduction = summed
 ) -> tuple[float, np.ndarray]:
-    """`loss = sum_i KL(p_i || q_i)`, `p_ij = k(t_i, t_j) / sum_{l != i} k(t_i, t_l)`, q of s alike (section 3).
+    """`loss = sum_i KL(p_i || q_i)`, `p_ij = k(t_i, t_j) / sum_{l != i} k(t_i, t_l)`, q of s alike.
 
     k is `(cos(x_i, x_j) + 1) / 2`, the paper's cosine kernel, which has no bandwidth; t and s are features (batch,
     width) of teacher and student, whose widths may differ. Rotating them, or scaling any, changes nothing. The sum is
-    divided by `reduction(batch, batch)`: the paper divides by nothing, the authors' code has `elementmean` and counts a
-    sample as its own neighbour (`diagonal=True`). Where the student rules out a neighbour whom the teacher does not,
-    exactly opposite, the loss is infinite, and where a sample is opposite to all others it has no neighbours: errors.
-    Returns the loss and its gradient at the student's features.
+    divided by `reduction(batch, batch)`: the paper divides by nothing, the authors' code has `elementmean`, counts a
+    sample as its own neighbour (`diagonal=True`) and adds 1e-7 to p and q inside the logarithm. Where the student rules
+    out a neighbour whom the teacher does not, exactly opposite, the loss is infinite, and where a sample is opposite to
+    all others it has no neighbours: errors. Returns the loss and its gradient at the student's features.
 
     >>> s, t = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 2.0]]), np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     >>> loss, dstudent = pkt(s, t)

@@ -22,12 +22,13 @@ def vid(
 ) -> tuple[float, np.ndarray, tuple[np.ndarray, ...]]:
     """`loss = -1 / batch sum_n log q(t | s) = 1 / batch sum_n sum_c (log sigma_c + (t_c - mu_c)^2 / (2 sigma_c^2))`.
 
-    Up to the constant log(2 pi) / 2 of each feature (Ahn et al. 2019, equation 5). t are the teacher's features (batch,
-    its width), s the student's (batch, width); `mu(s) = s WT + b` and `sigma_c^2 = log(1 + exp(alpha_c)) + eps`, alpha
-    (its width,), make q a Gaussian whose mean and whose variance, one a feature, train along: a feature that no student
-    can tell is given a large variance and weighs little. Less the loss is a lower bound of the mutual information of t
-    and s, but for the entropy of t. It is not 0 at its minimum, and never below `width log(eps) / 2`. The authors' code
-    has `reduction=elementmean`. Returns the loss, its gradient at the student's features, and at (W, b, alpha).
+    Up to the constant log(2 pi) / 2 of each feature (Ahn et al. 2019). t are the teacher's features (batch, its width),
+    s the student's (batch, width); `mu(s) = s WT + b` and `sigma_c^2 = log(1 + exp(alpha_c)) + eps`, alpha (its
+    width,), make q a Gaussian whose mean and whose variance, one a feature, train along: a feature that no student can
+    tell is given a large variance and weighs little. Less the loss is a lower bound of the mutual information of t and
+    s, but for the entropy of t. It is not 0 at its minimum, and never below `width log(eps) / 2`. The authors' code has
+    `reduction=elementmean`, sigma^2 = 5 at the start, and for mu a network of three layers. Returns the loss, its
+    gradient at the student's features, and at (W, b, alpha).
 
     >>> s, t, one = np.array([[1.0], [2.0]]), np.array([[1.5], [2.0]]), np.ones((1, 1))
     >>> loss, dstudent, (dW, db, dalpha) = vid(s, t, one, np.zeros(1), alpha=np.array([np.log(np.e - 1)]), eps=0.0)
