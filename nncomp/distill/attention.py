@@ -17,7 +17,7 @@ def attention_transfer(
     squared: bool = False,
     reduction: Reduction = batchmean,
 ) -> tuple[float, np.ndarray]:
-    """`loss = 1 / batch sum_n ||Q_S / ||Q_S|| - Q_T / ||Q_T|| ||`, `Q = sum_c |A_c|^p` (equation 2, for one layer).
+    """`loss = 1 / batch sum_n ||Q_S / ||Q_S|| - Q_T / ||Q_T|| ||`, `Q = sum_c |A_c|^p`: of one layer, by activations.
 
     A are activations (batch, channels, positions), Q (batch, positions) where they are large; both have the same
     positions. The hidden layer of a perceptron, (batch, positions), is one channel. The paper adds the loss times

@@ -8,7 +8,7 @@ from nncomp.losses import check_finite, check_labels
 
 
 def correct_prior(logits: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """`z_c + log(new_c / old_c)`: posteriors under other class priors (Saerens et al. 2002, section 2).
+    """`z_c + log(new_c / old_c)`: posteriors under other class priors (Saerens et al. 2002).
 
     Logits (batch, classes) of a network that learned where class c has the prior `old_c`; a softmax of the result has
     the posteriors where it has `new_c`. Its derivative is 1, so any loss may follow, whose gradient stays as it is:

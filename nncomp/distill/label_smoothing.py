@@ -8,9 +8,9 @@ from nncomp.distill.soft_targets import kd
 def label_smoothing(student: np.ndarray, labels: np.ndarray, epsilon: float = 0.1) -> tuple[float, np.ndarray]:
     """`loss = (1 - epsilon) cross_entropy(student, labels) + epsilon KL(u || p)`, u uniform: `kd` from logits 0.
 
-    At T = 1 that is the identity of Yuan et al. 2020 (section 3): the gradient is that of
-    `cross_entropy(student, labels, epsilon)` (Szegedy et al. 2016, section 7), whose value is larger by the constant
-    `epsilon log classes`, the entropy of the uniform teacher. Logits (batch, classes), integer labels (batch,).
+    That is equation 3 of Yuan et al. 2020: the gradient is that of `cross_entropy(student, labels, epsilon)` (Szegedy
+    et al. 2016, section 7), whose value is larger by the constant `epsilon log classes`, the entropy of the uniform
+    teacher. Logits (batch, classes), integer labels (batch,).
 
     >>> loss, dstudent = label_smoothing(np.log([[0.25, 0.75]]), np.array([1]), epsilon=0.2)
     >>> round(loss, 6), dstudent.round(6)

@@ -10,7 +10,7 @@ from nncomp.distill.reductions import Reduction, batchmean
 def logit_regression(
     student: np.ndarray, teacher: np.ndarray, *, reduction: Reduction = batchmean
 ) -> tuple[float, np.ndarray]:
-    """`loss = 1 / (2 batch) sum_n sum_c (student - teacher)^2` (Ba & Caruana 2014, equation 1).
+    """`loss = 1 / (2 batch) sum_n sum_c (student - teacher)^2` (Ba & Caruana 2014, mimic learning).
 
     Logits (batch, classes); the gradient at the student's is `(student - teacher) / batch`. It sees what a softmax
     throws away, a constant added to all logits of a sample. For logits whose mean is 0, `T^2 KL` tends to this loss

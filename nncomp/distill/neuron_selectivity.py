@@ -12,7 +12,7 @@ from nncomp.losses import check_finite
 def neuron_selectivity(
     student: np.ndarray, teacher: np.ndarray, kernel: Kernel = polynomial_kernel
 ) -> tuple[float, np.ndarray]:
-    """`loss = MMD^2(F_T, F_S)` of the neurons' patterns, each of length 1 (Huang & Wang 2017, section 4).
+    """`loss = MMD^2(F_T, F_S)` of the neurons' patterns, each of length 1 (Huang & Wang 2017).
 
         MMD^2(X, Y) = mean_ii' k(x_i, x_i') + mean_jj' k(y_j, y_j') - 2 mean_ij k(x_i, y_j)
 

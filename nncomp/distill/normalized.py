@@ -25,8 +25,8 @@ def nkd(
     S and T are the softmaxes of the student's and the teacher's logits (batch, classes), t the label; `N(.)` is the
     softmax at temperature T (the paper's lambda) of the classes that are not t, so that both sum to 1. The first term
     is cross-entropy weighed by how sure the teacher is, without temperature; the second a cross-entropy, least but not
-    0 where N(S) = N(T). The paper (section 3.1) adds the `cross_entropy` of the labels. `square=False` leaves T^2 out
-    of the second, `reduction` is what the sum is divided by. Returns the loss and its gradient at the student's logits.
+    0 where N(S) = N(T). The paper adds the `cross_entropy` of the labels. `square=False` leaves T^2 out of the second,
+    `reduction` is what the sum is divided by. Returns the loss and its gradient at the student's logits.
 
     >>> s, t = np.zeros((1, 3)), np.log([[0.5, 0.4, 0.1]])
     >>> loss, dstudent = nkd(s, t, np.array([0]))

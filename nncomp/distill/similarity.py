@@ -59,7 +59,7 @@ def gaussian_kernel(
 def taylor_kernel(
     X: np.ndarray, Y: np.ndarray, gamma: float = 0.4, P: int = 2
 ) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """`k(x, y) = exp(-2 gamma) sum_{p=0}^P (2 gamma)^p / p! (x.y)^p` (Peng et al. 2019, section 3.3).
+    """`k(x, y) = exp(-2 gamma) sum_{p=0}^P (2 gamma)^p / p! (x.y)^p` (Peng et al. 2019).
 
     Of unit vectors the series, up to order P, of the Gaussian kernel `exp(-gamma ||x - y||^2)`; `dX` by the powers.
 

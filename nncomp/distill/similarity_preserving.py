@@ -8,7 +8,7 @@ from nncomp.distill.units import unit, unit_vjp
 
 @finite
 def similarity_preserving(student: np.ndarray, teacher: np.ndarray) -> tuple[float, np.ndarray]:
-    """`loss = ||G_T - G_S||_F^2 / batch^2`, G the rows of `G~ = Q QT`, each of length 1 (Tung & Mori 2019, section 3).
+    """`loss = ||G_T - G_S||_F^2 / batch^2`, G the rows of `G~ = Q QT`, each of length 1 (Tung & Mori 2019).
 
     Q are features (batch, width), whose widths may differ; G (batch, batch). Rotating the features, or scaling all of
     them alike, changes nothing. The row of a sample whose features are all 0 stays 0. Returns the loss and its gradient

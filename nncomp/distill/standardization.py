@@ -18,13 +18,13 @@ def logit_standardization(
     square: bool = True,
     reduction: Reduction = batchmean,
 ) -> tuple[float, np.ndarray]:
-    """`loss = kl_divergence(Z(student), Z(teacher), T)`, `Z(z) = (z - mean z) / std z` (Sun et al. 2024, algorithm 2).
+    """`loss = kl_divergence(Z(student), Z(teacher), T)`, `Z(z) = (z - mean z) / std z` (Sun et al. 2024).
 
-    Logits (batch, classes), standardized sample by sample (algorithm 1, whose Z divides by T as well: the base
-    temperature). The student need not reach the teacher's scale: `a student + b` has the same loss for every a > 0 and
-    b. The paper's deviation is `sqrt(sum (z - mean z)^2 / classes)`; the authors' code divides by classes - 1
-    (`ddof=1`) and adds `eps=1e-7` to it. Logits all equal have no spread: without eps they are an error. `square` and
-    `reduction` as in `kl_divergence`. Returns the loss and its gradient at the student's logits.
+    Logits (batch, classes), standardized sample by sample; T, on top, is the paper's base temperature. The student need
+    not reach the teacher's scale: `a student + b` has the same loss for every a > 0 and b. The paper's deviation is
+    `sqrt(sum (z - mean z)^2 / classes)`; the authors' code divides by classes - 1 (`ddof=1`) and adds `eps=1e-7` to it.
+    Logits all equal have no spread: without eps they are an error. `square` and `reduction` as in `kl_divergence`.
+    Returns the loss and its gradient at the student's logits.
 
     >>> loss, dstudent = logit_standardization(np.array([[1.0, 2.0, 3.0]]), np.array([[0.0, 2.0, 1.0]]))
     >>> round(loss, 6), dstudent.round(6)

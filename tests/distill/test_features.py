@@ -179,7 +179,7 @@ def test_over_positions_selectivity_is_the_mean_of_the_samples() -> None:
 
 
 def test_the_polynomial_kernel_compares_gram_matrices() -> None:
-    """Huang & Wang 2017, section 4: `MMD^2 = || F FT / N - F' F'T / M ||^2` of unit patterns."""
+    """Huang & Wang 2017: `MMD^2 = || F FT / N - F' F'T / M ||^2` of unit patterns."""
     student, teacher = features(4)
     (Y, _), (X, _) = unit(student.T), unit(teacher.T)
     expected = np.square(Y.T @ Y / len(Y) - X.T @ X / len(X)).sum()
