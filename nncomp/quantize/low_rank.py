@@ -10,6 +10,7 @@ import numpy as np
 from nncomp.layerwise import check_damp, check_layer, check_pair, check_weights
 from nncomp.quantize.checks import check_inputs, check_vector
 from nncomp.quantize.scaling import mean_sizes
+from nncomp.singular import check_rank, truncated_svd, whitened_svd
 
 
 def lqer(W: np.ndarray, W_new: np.ndarray, rank: int, s: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -25,12 +26,12 @@ def lqer(W: np.ndarray, W_new: np.ndarray, rank: int, s: np.ndarray | None = Non
            [0. , 0.5]])
     """
     check_pair(W, W_new)
-    _check_rank(W, rank)
+    check_rank(W.shape, rank)
     s = np.ones(W.shape[1]) if s is None else s
     check_vector(s, W.shape[1], "sizes of inputs")
     if not (s > 0).all():
         raise ValueError(f"sizes of inputs are above 0, not {s.min()}")
-    U, S, VT = _truncated((W.astype(np.float64) - W_new) * s, rank)
+    U, S, VT = truncated_svd((W.astype(np.float64) - W_new) * s, rank)
     return U.astype(W.dtype), (S[:, None] * VT / s).astype(W.dtype)
 
 
@@ -65,13 +66,9 @@ def qera(
     check_layer(W, H)
     check_pair(W, W_new)
     check_damp(damp)
-    _check_rank(W, rank)
-    lam, Q = np.linalg.eigh(H.astype(np.float64))
-    lam = lam + damp * np.diag(H).mean()
-    seen = lam > len(H) * np.finfo(np.float64).eps * lam.max()
-    root, Q = np.sqrt(lam[seen]), Q[:, seen]
-    U, S, VT = _truncated((W.astype(np.float64) - W_new) @ Q * root, rank)
-    return U.astype(W.dtype), (S[:, None] * VT / root @ Q.T).astype(W.dtype)
+    check_rank(W.shape, rank)
+    U, S, VT = whitened_svd(W.astype(np.float64) - W_new, rank, H, damp)
+    return U.astype(W.dtype), (S[:, None] * VT).astype(W.dtype)
 
 
 def svdquant(W: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -87,20 +84,7 @@ def svdquant(W: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
            [0., 1.]]))
     """
     check_weights(W)
-    _check_rank(W, rank)
-    U, S, VT = _truncated(W.astype(np.float64), rank)
+    check_rank(W.shape, rank)
+    U, S, VT = truncated_svd(W, rank)
     L1, L2 = (U * S).astype(W.dtype), VT.astype(W.dtype)
     return L1, L2, W - L1 @ L2
-
-
-def _check_rank(W: np.ndarray, rank: int) -> None:
-    if not 1 <= rank <= min(W.shape):
-        raise ValueError(f"a rank is from 1 to {min(W.shape)} for weights {W.shape}, not {rank}")
-
-
-def _truncated(E: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`U_k, S_k, V_kT`, with zeros where E has fewer columns than that."""
-    U, S, VT = np.linalg.svd(E, full_matrices=False)
-    missing = max(rank - len(S), 0)
-    U, VT = np.pad(U[:, :rank], ((0, 0), (0, missing))), np.pad(VT[:rank], ((0, missing), (0, 0)))
-    return U, np.pad(S[:rank], (0, missing)), VT
