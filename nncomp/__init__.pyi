@@ -17,6 +17,7 @@ from .activations import Sigmoid as Sigmoid
 from .activations import SiLU as SiLU
 from .activations import Softmax as Softmax
 from .activations import Tanh as Tanh
+from .allocation import allocate as allocate
 from .augment import Jitter as Jitter
 from .calibration import calibrate as calibrate
 from .curvature import hessian_diagonal as hessian_diagonal

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nncomp.allocation import allocate
 from nncomp.data import Data
 from nncomp.evidence import Evidence
 from nncomp.formats import Uniform, nf4
 from nncomp.losses import cross_entropy
 from nncomp.network import MLP
-from nncomp.quantize import allocate, gptq, hawq
+from nncomp.quantize import gptq, hawq
 from nncomp.steps import FineTune, MixedPrecision, Quantize
 from nncomp.steps.recipe import Recipe
 from tests.strategies.data import small

@@ -25,7 +25,7 @@ from nncomp.quantize.nearest import round_to_nearest
 from nncomp.quantize.obq import obq
 from nncomp.quantize.octav import OCTAV
 from nncomp.quantize.optimal_kmeans import optimal_kmeans
-from nncomp.quantize.precision import allocate, hawq
+from nncomp.quantize.precision import hawq
 from nncomp.quantize.ranges import Percentile, minmax
 from nncomp.quantize.scaling import awq, smoothquant
 from nncomp.quantize.signround import signround
@@ -43,7 +43,6 @@ __all__ = [
     "MeanSquared",
     "Percentile",
     "adaround",
-    "allocate",
     "awq",
     "bias_correction",
     "coordinate_descent",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nncomp.allocation import allocate
 from nncomp.data import Data, Split
 from nncomp.evidence import Evidence
 from nncomp.fields import check_whole
@@ -13,7 +14,6 @@ from nncomp.layer import Linear
 from nncomp.losses import by_targets
 from nncomp.measure import outputs
 from nncomp.network import MLP
-from nncomp.quantize import allocate
 from nncomp.scoring import asked
 from nncomp.shown import shown
 from nncomp.steps.quantize import Quantize
