@@ -2,6 +2,7 @@ __version__: str
 
 from . import crosscheck as crosscheck
 from . import distill as distill
+from . import factor as factor
 from . import formats as formats
 from . import losses as losses
 from . import measure as measure
