@@ -90,6 +90,7 @@ from .shrinking import shrink as shrink
 from .shrinking import without_neurons as without_neurons
 from .steps import Distill as Distill
 from .steps import Equalize as Equalize
+from .steps import Factor as Factor
 from .steps import FineTune as FineTune
 from .steps import Guard as Guard
 from .steps import Match as Match

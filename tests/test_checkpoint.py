@@ -22,7 +22,7 @@ from nncomp.objective import Batch, Loss, Passed, Supervised
 from nncomp.optim import SGD, Adam, AdamW
 from nncomp.prune import cubic
 from nncomp.quantize import spqr
-from nncomp.steps import Distill, FineTune, Prune, Quantize, Regrow, Sparsify, Update
+from nncomp.steps import Distill, Factor, FineTune, Prune, Quantize, Regrow, Sparsify, Update
 from nncomp.training import train
 from nncomp.transforms import (
     A2Q,
@@ -116,6 +116,8 @@ TRAININGS: dict[str, Any] = {
     )(NETWORK, DATA, hooks),
     "around blocks": lambda hooks: MEANWHILE(Quantize(mxfp4, inputs=None)(NETWORK, DATA), DATA, hooks),
     "update": lambda hooks: Update(MEANWHILE)(quantized(), DATA, hooks),
+    "factors": lambda hooks: Factor(rank=1, during=MEANWHILE)(NETWORK, DATA, hooks),
+    "factors beside a sparse part": lambda hooks: Factor(rank=1, sparsity=0.9, during=MEANWHILE)(NETWORK, DATA, hooks),
     "distillation": lambda hooks: Distill(student=MLP.init([6, 4, 3]), during=MEANWHILE)(NETWORK, DATA, hooks),
     "patterns that change": lambda hooks: MEANWHILE(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),
     "patterns, the best of them": lambda hooks: PATIENT(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),

@@ -8,6 +8,7 @@ import pytest
 
 from nncomp.augment import Jitter
 from nncomp.distill import arithmetic_mean, dkd, pkt, vid
+from nncomp.factor import activation_svd, svd
 from nncomp.files import save
 from nncomp.formats import PerGroup, PerRow, Uniform, nearest_away
 from nncomp.hooks import SNFS, DeepR, TopKAST
@@ -16,7 +17,7 @@ from nncomp.network import MLP
 from nncomp.optim import SGD, AdamW
 from nncomp.prune import cubic, geometric_median, keep_largest, random, row_l1, sparsegpt
 from nncomp.quantize import Dynamic, hqq, l2qer, magr, spqr
-from nncomp.steps import Distill, FineTune, Preprocess, Prune, Quantize, Reconstruct, Shrink
+from nncomp.steps import Distill, Factor, FineTune, Preprocess, Prune, Quantize, Reconstruct, Shrink
 from nncomp.steps.match import Match
 from nncomp.steps.recipe import Recipe, RecipeError, presets
 from nncomp.transforms import (
@@ -170,6 +171,31 @@ def test_codes_with_outliers_and_factors_beside_them(tmp_path: Path) -> None:
     assert repr(loaded.steps[2].method) == repr(partial(hqq, steps=9))  # type: ignore[attr-defined]
     with pytest.raises(RecipeError, match=r"step 2 \(Quantize\).low_rank: expected one of lqer, l2qer, qera, svdquant"):
         recipe(tmp_path, text.replace('"l2qer"', '"lora"'))
+
+
+def test_factors_in_words(tmp_path: Path) -> None:
+    text = """
+    [[steps]]
+    step = "Factor"
+    budget = 0.25
+    by = { is = "activation_svd", damp = 0.01 }
+    during = { epochs = 3 }
+    [[steps]]
+    step = "Factor"
+    rank = 8
+    by = "svd"
+    sparsity = 0.99
+    """
+    first, second = recipe(tmp_path, text, seed=2).steps
+    expected = Factor(budget=0.25, by=partial(activation_svd, damp=0.01), during=FineTune(3, seed=2))
+    assert repr(first) == repr(expected) and second == Factor(rank=8, by=svd, sparsity=0.99)
+    for old, new, message in (
+        ('"svd"', '"qr"', r"step 2 \(Factor\).by: expected one of svd, activation_svd"),
+        ("rank = 8", "energy = 2.0", r"step 2 \(Factor\): energy is a fraction, above 0 and at most 1, not 2.0"),
+        ("rank = 8", "", r"step 2 \(Factor\): one of rank, energy and budget says how large pairs are, not none"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            recipe(tmp_path, text.replace(old, new))
 
 
 def test_the_presets_are_what_their_first_lines_say() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from nncomp.data import Data, Split
 from nncomp.evidence import Evidence
+from nncomp.factor import svd
 from nncomp.formats import PerGroup, PerTensor, Uniform
 from nncomp.hooks import Hook
 from nncomp.layerwise import gram, output_error
@@ -52,6 +53,7 @@ from nncomp.quantize import Dynamic, Percentile, lqer, magr, minmax, optimal_kme
 from nncomp.scoring import scores_of
 from nncomp.steps import (
     Distill,
+    Factor,
     FineTune,
     Preprocess,
     Prune,
@@ -389,6 +391,9 @@ STEPS = [
     Preprocess(),
     Quantize(Uniform(3), rank=2),
     Quantize(Uniform(3), inputs=None, method=spqr),
+    Factor(rank=2),
+    Factor(budget=0.7, by=svd, during=SHORT),
+    Factor(rank=2, by=svd, sparsity=0.95),
 ]
 
 
@@ -396,12 +401,13 @@ STEPS = [
 def test_every_step_takes_every_other_steps_output(dense: MLP, first, second) -> None:  # type: ignore[no-untyped-def]
     network = first(dense, DATA)
     codes_fixed = isinstance(second, Reconstruct | Shrink) or (isinstance(second, Prune) and second.during)
-    codes_fixed = codes_fixed and isinstance(first, Quantize | Share)
-    if codes_fixed or (isinstance(first, Quantize) and isinstance(second, Share)):
+    codes_fixed = codes_fixed and isinstance(first, Quantize | Share | Factor)
+    if codes_fixed or (isinstance(first, Quantize | Factor) and isinstance(second, Share)):
         with pytest.raises(ValueError, match="before quantizing"):
             second(network, DATA)
         return
     decoded = isinstance(first, FineTune | Distill | Update | Shrink | Preprocess)
+    decoded = decoded or (isinstance(second, Factor) and isinstance(first, Factor) and first.sparsity == 1)
     if needs_dense_floats(second) and not decoded and not (isinstance(first, Share) and isinstance(second, Quantize)):
         with pytest.raises(ValueError, match="dense float"):
             second(network, DATA)
@@ -414,7 +420,8 @@ def test_every_step_takes_every_other_steps_output(dense: MLP, first, second) ->
 
 
 def needs_dense_floats(step) -> bool:  # type: ignore[no-untyped-def]
-    return isinstance(step, Preprocess) or (isinstance(step, Quantize) and (step.method is not None or step.rank > 0))
+    by_layer = isinstance(step, Quantize) and (step.method is not None or step.rank > 0)
+    return by_layer or isinstance(step, Preprocess | Factor)
 
 
 @pytest.mark.parametrize("method", [alps, obc, sparsegpt, woodfisher])
@@ -484,6 +491,7 @@ def test_the_repr_of_a_recipe_reproduces_it() -> None:
         Share(8, optimal_kmeans),
         Preprocess(magr, samples=9),
         Quantize(method=spqr, rank=3, low_rank=lqer),
+        Factor(budget=0.5, by=svd, during=SHORT),
     ]:
         assert eval(repr(step)) == step
     shown = "Prune(sparsity=0.5, scores=partial(ria, a=1.0), keep=partial(keep_blocks, block=(4, 2)))"

@@ -3,6 +3,7 @@
 from nncomp.steps.compress import compress, stages
 from nncomp.steps.distill import Distill
 from nncomp.steps.equalize import Equalize
+from nncomp.steps.factor import Factor
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.guard import Guard, TooMuchLost, halve, stop, undo
 from nncomp.steps.match import Match
@@ -24,6 +25,7 @@ __all__ = [
     "CompressionStep",
     "Distill",
     "Equalize",
+    "Factor",
     "FineTune",
     "Guard",
     "Match",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nncomp import distill, init, learning_rate, optim, prune, quantize, transforms
+from nncomp import distill, factor, init, learning_rate, optim, prune, quantize, transforms
 from nncomp.augment import Jitter
 from nncomp.files import kinds
 from nncomp.formats.names import NAMES
@@ -10,6 +10,7 @@ from nncomp.hooks import L1, SET, SNFS, DeepR, GroupLasso, RigL, Surgery, TopKAS
 from nncomp.network import MLP
 from nncomp.steps.distill import Distill
 from nncomp.steps.equalize import Equalize
+from nncomp.steps.factor import Factor
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.guard import halve, stop, undo
 from nncomp.steps.match import Match
@@ -95,6 +96,8 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     "Reconstruct.method": (prune.alps, prune.obc, prune.sparsegpt, prune.woodfisher),
     "Regrow.by": (RigL, SET, SNFS, DeepR),
     "Regrow.during": TRAINING,
+    "Factor.by": (factor.svd, factor.activation_svd),
+    "Factor.during": TRAINING,
     "Share.by": (quantize.kmeans, quantize.optimal_kmeans),
     "Share.importance": (quantize.fisher_importance, quantize.hessian_importance),
     "Share.during": TRAINING,
@@ -144,6 +147,7 @@ STEPS: dict[str, Any] = {
         Quantize,
         MixedPrecision,
         Share,
+        Factor,
         FineTune,
         Distill,
         Update,
