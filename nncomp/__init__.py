@@ -2,11 +2,12 @@
 
 The way of the data: arrays -> method -> weight -> network -> step -> report.
 
-    arrays      `prune` (scores, masks), `quantize` (ranges, codes), `distill` and `losses` (losses with gradients)
+    arrays      `prune` (scores, masks), `quantize` (ranges, codes), `factor` (thin pairs), `distill` and `losses`
+                (losses with gradients)
     formats     `Uniform`, `Grid`: which numbers the integers stand for
-    weights     `Dense`, `Sparse`, `Quantized`, `Latent`: the same matrix, kept differently
+    weights     `Dense`, `Sparse`, `Quantized`, `LowRank`, `Latent`: the same matrix, kept differently
     network     `MLP` of `Linear` layers, `forward` with a tape, `backward`, `train`
-    steps       `Prune`, `Quantize`, `Distill`, `FineTune`; `compress` applies them in turn
+    steps       `Prune`, `Quantize`, `Factor`, `Distill`, `FineTune`; `compress` applies them in turn
     report      `Report`: what each step did to size, accuracy and speed
     files       `save`, `load`
     crosscheck  `compare`: another framework's function against ours, on cases that are hard on purpose

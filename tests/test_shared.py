@@ -222,7 +222,7 @@ def test_what_is_asked_of_a_step() -> None:
         (lambda: Share(4, max), "."),
         (lambda: Share(4, lambda w, g, k, weights: (w, g)), "shared by a function of w, k and weights, not "),
         (lambda: Share(4, importance=3), "a method is a function, not 3"),  # type: ignore[arg-type]
-        (lambda: Share(4, during=3), "during is a FineTune or None, not 3"),  # type: ignore[arg-type]
+        (lambda: Share(4, during=3), "during is a FineTune, a Distill or None, not 3"),  # type: ignore[arg-type]
         (lambda: Share(4, samples=0), "samples is a whole number of at least 1, not 0"),
     ):
         with pytest.raises(ValueError, match=message):

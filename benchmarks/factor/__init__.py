@@ -1,0 +1,1 @@
+"""What thin pairs lose: one question a file."""
