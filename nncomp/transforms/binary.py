@@ -33,7 +33,7 @@ def sign(w: np.ndarray) -> np.ndarray:
 def signs(w: np.ndarray, alpha: np.ndarray, group: int | None = None) -> tuple[np.ndarray, Grid]:
     """Codes of one bit and the grid on which they stand for `alpha sign(w)`.
 
-    An alpha of next to nothing, that of zeros, is `positive`: a sign has no code for 0.
+    An alpha of next to nothing, that of zeros, is `positive`: a sign has no code for 0. NaN raises: it has no sign.
 
     >>> codes, grid = signs(np.array([[-3.0, 0.0]]), np.array([[0.25]]))
     >>> codes, grid.decode(codes)
@@ -41,7 +41,9 @@ def signs(w: np.ndarray, alpha: np.ndarray, group: int | None = None) -> tuple[n
     """
     alpha = positive(alpha)
     grid = Grid(levels(1), 2 * alpha, np.full_like(alpha, 0.5), group)
-    return grid.encode(sign(w) * grid.spread(alpha, w.shape[1])), grid
+    if w.size and np.isnan(w.min()):
+        raise ValueError(f"NaN at {tuple(np.argwhere(np.isnan(w))[0].tolist())} has no sign")
+    return (w >= 0).view(np.uint8), grid  # as `grid.encode` has it, at a tenth of the time
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -127,6 +129,7 @@ class XNOR(Coded):
     ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         w, n, grid = saved
         g, alpha = within(g, self.mask), grid.spread(grid.scale, w.shape[1]) / 2
-        sums = grid.spread(self.per.reduce(g * sign(w), np.sum), w.shape[1])
-        through = sign(w) * sums if self.exact else g
+        through = g
+        if self.exact:
+            through = sign(w) * grid.spread(self.per.reduce(g * sign(w), np.sum), w.shape[1])
         return (), within(through / n + alpha * g * (np.abs(w) <= 1), self.mask)
