@@ -33,7 +33,9 @@ from .estimators import CompressedMLPRegressor as CompressedMLPRegressor
 from .evidence import Evidence as Evidence
 from .files import Checkpoint as Checkpoint
 from .files import FileError as FileError
+from .files import Lineage as Lineage
 from .files import load as load
+from .files import read_lineage as read_lineage
 from .files import save as save
 from .formats import Grid as Grid
 from .formats import PerColumn as PerColumn
@@ -98,6 +100,8 @@ from .steps import MixedPrecision as MixedPrecision
 from .steps import Preprocess as Preprocess
 from .steps import Prune as Prune
 from .steps import Quantize as Quantize
+from .steps import Recipe as Recipe
+from .steps import RecipeError as RecipeError
 from .steps import Reconstruct as Reconstruct
 from .steps import Regrow as Regrow
 from .steps import Rescale as Rescale

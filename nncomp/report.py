@@ -28,7 +28,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Row:
-    """One network: its cost, bytes of its file, accuracy, agreement with the first network, seconds a call."""
+    """One network: cost, bytes of its file (lineage aside), accuracy, agreement with the first one, seconds a call."""
 
     name: str
     cost: Cost

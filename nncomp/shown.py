@@ -12,7 +12,7 @@ def shown(value: Any) -> str:
 
     Assigned as `__repr__`, so that the `repr` of a recipe reproduces the run.
     """
-    told = ((f.name, getattr(value, f.name), f.default) for f in fields(value))
+    told = ((f.name, getattr(value, f.name), f.default) for f in fields(value) if f.repr)
     words = (f"{name}={word(now)}" for name, now, default in told if now is not default and np.any(now != default))
     return f"{type(value).__name__}({', '.join(words)})"
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from nncomp import __version__
 from nncomp.cli.program import app
 from nncomp.data import load_data
-from nncomp.files import load
+from nncomp.files import load, read_lineage, to_bytes
 from nncomp.measure import accuracy
 from nncomp.steps.recipe import presets
 
@@ -56,7 +56,8 @@ def test_compress_writes_what_it_tells(tiny: Path, tmp_path: Path) -> None:
     assert [row["name"] for row in report["rows"]] == ["Train", "Prune", "Quantize"]
     assert json.loads((tmp_path / "a" / "report.json").read_text()) == report
     file = tmp_path / "a" / "network.safetensors"
-    assert file.stat().st_size == report["rows"][-1]["disk"]
+    assert len(to_bytes(load(file))) == report["rows"][-1]["disk"]
+    assert file.read_bytes() == to_bytes(load(file), read_lineage(file)), "beside the network its lineage alone"
     test = load_data("digits").test
     assert test is not None and accuracy(load(file), test) == report["rows"][-1]["accuracy"]
     assert (tmp_path / "a" / "size-error.png").read_bytes()[:4] == b"\x89PNG"
@@ -82,7 +83,7 @@ def test_help_teaches() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["compress", "nothing"], "'nothing': no such recipe; name a .toml file or a preset"),
+        (["compress", "nothing"], "'nothing': no such recipe; name a .toml file, a network's file, or a preset"),
         (["compress", "TINY", "--data", "cifar"], "unknown data set 'cifar'"),
         (["compress", "TINY", "--data", "mnist", "--folder", "HERE"], "it should hold mnist's IDX files"),
         (["compress", "TINY", "--out", "TINY"], "tiny.toml"),
@@ -203,9 +204,8 @@ def test_train_follows_no_steps_and_compress_takes_its_network(tiny: Path, tmp_p
         )
         names = [row["name"] for row in json.loads(given.stdout)["rows"]]
         assert names == ["Given", "Prune", "Quantize"]
-        assert (tmp_path / "b" / "network.safetensors").read_bytes() == (
-            tmp_path / "whole" / "network.safetensors"
-        ).read_bytes()
+        networks = [load(tmp_path / name / "network.safetensors") for name in ("b", "whole")]
+        assert to_bytes(networks[0]) == to_bytes(networks[1])
     assert json.loads(whole.stdout)["rows"][-1]["accuracy"] == json.loads(given.stdout)["rows"][-1]["accuracy"]
     alone = inside("compress", steps, "--out", tmp_path / "c")
     assert alone.exit_code == 2
@@ -229,8 +229,8 @@ def test_a_guard_ends_a_run_with_the_last_good_network_and_the_log_tells_it(tiny
         f"ended by the guard, {tmp_path / 'out' / 'network.safetensors'} is the network before: Prune(" in done.stderr
     )
     assert whole.exit_code == 0 and sorted(os.listdir(tmp_path / "out")) == FILES
-    networks = [(tmp_path / name / "network.safetensors").read_bytes() for name in ("whole", "out")]
-    assert networks[0] == networks[1]
+    networks = [load(tmp_path / name / "network.safetensors") for name in ("whole", "out")]
+    assert to_bytes(networks[0]) == to_bytes(networks[1])
     told = inside("report", tmp_path / "out" / "log.jsonl", "--plot", tmp_path / "log.png")
     assert told.stdout.splitlines()[-1].startswith("Prune 2: took nothing; not Prune(sparsity=0.999): 0.")
     rows = json.loads(inside("report", tmp_path / "out" / "log.jsonl", "--json").stdout)

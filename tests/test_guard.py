@@ -18,8 +18,9 @@ from nncomp.optim import Adam
 from nncomp.steps import FineTune, Guard, Prune, Quantize, Share, Shrink, TooMuchLost, compress, halve, stop, undo
 from nncomp.steps.gentler import gentler
 from nncomp.steps.log import Log
-from nncomp.steps.recipe import Recipe, RecipeError
+from nncomp.steps.recipe import Recipe
 from nncomp.steps.run import log_of, run
+from nncomp.steps.tables import RecipeError
 from nncomp.transforms import TWN
 from tests.strategies.data import blobs
 from tests.test_checkpoint import Stop

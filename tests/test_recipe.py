@@ -19,7 +19,8 @@ from nncomp.prune import cubic, geometric_median, keep_largest, random, row_l1, 
 from nncomp.quantize import Dynamic, hqq, l2qer, magr, spqr
 from nncomp.steps import Distill, Factor, FineTune, Preprocess, Prune, Quantize, Reconstruct, Shrink
 from nncomp.steps.match import Match
-from nncomp.steps.recipe import Recipe, RecipeError, presets
+from nncomp.steps.recipe import Recipe, presets
+from nncomp.steps.tables import RecipeError
 from nncomp.transforms import (
     A2Q,
     EWGS,

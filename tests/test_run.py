@@ -16,8 +16,9 @@ from nncomp.optim import Adam
 from nncomp.prune import cubic
 from nncomp.steps import Distill, FineTune, Prune, Quantize, stages
 from nncomp.steps.compress import step_names
-from nncomp.steps.recipe import Recipe, RecipeError
+from nncomp.steps.recipe import Recipe
 from nncomp.steps.run import rehearse, run
+from nncomp.steps.tables import RecipeError
 from tests.test_checkpoint import DATA, NETWORK, Stop, X
 
 TRAIN = FineTune(epochs=3, batch=8, optimizer=Adam(rate=0.02))

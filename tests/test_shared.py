@@ -25,7 +25,8 @@ from nncomp.quantize import (
     random,  # noqa: F401
 )
 from nncomp.steps import FineTune, Prune, Quantize, Share, Sparsify
-from nncomp.steps.recipe import Recipe, RecipeError
+from nncomp.steps.recipe import Recipe
+from nncomp.steps.tables import RecipeError
 from nncomp.transforms import Masked
 from nncomp.weights import Dense, Latent, PackedCodes, Shared, Sparse
 from nncomp.weights.shared import index_bits

@@ -12,7 +12,7 @@ from scipy.special import softmax
 from nncomp.chart import check_plot
 from nncomp.cli.app import AsJson, Folder, command, data_names, write
 from nncomp.data import NAMES, load_data
-from nncomp.files import load
+from nncomp.files import load, read_lineage
 from nncomp.inspection import Inspection
 from nncomp.measure import outputs
 from nncomp.report import Report
@@ -110,9 +110,13 @@ def inspect(network: NetworkFile, as_json: AsJson = False) -> None:
 
     Form, shape, grids, where its weights are and how they are distributed. The picture of a layer has a row for some
     outputs and a column for some inputs; the darker a cell, the more of its weights are other than 0. Below it the
-    histogram of the kept weights, from the lowest to the highest.
+    histogram of the kept weights, from the lowest to the highest. At the end, if the file says so, by what recipe and
+    from what data the network was made, and how good it was then.
 
     For example: nncomp inspect lenet/network.safetensors
     """
-    seen = Inspection.of(load(network))
-    write(seen.to_json() if as_json else str(seen))
+    seen, lineage = Inspection.of(load(network)), read_lineage(network)
+    if as_json:
+        write(json.dumps(asdict(seen) | {"lineage": lineage and lineage.told()}, indent=1))
+    else:
+        write(f"{seen}\n\n{lineage}" if lineage else str(seen))

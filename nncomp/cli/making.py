@@ -18,10 +18,11 @@ from nncomp.hooks import Hook
 from nncomp.network import MLP
 from nncomp.report import Report
 from nncomp.steps.guard import TooMuchLost
-from nncomp.steps.recipe import Recipe, RecipeError, presets
+from nncomp.steps.recipe import Recipe, presets
 from nncomp.steps.run import log_of, rehearse, run
+from nncomp.steps.tables import RecipeError
 
-PRESETS = f"A recipe.toml, or a preset: {', '.join(presets())}."
+PRESETS = f"A recipe.toml, a network made by one, or a preset: {', '.join(presets())}."
 RecipeName = Annotated[str, typer.Argument(help=PRESETS, metavar="RECIPE", autocompletion=presets)]
 Seed = Annotated[int, typer.Option(help="Added to every seed of the recipe.")]
 Out = Annotated[Path, typer.Option(help="Folder for the network, the report and the picture.")]
@@ -59,9 +60,10 @@ def compress(
 ) -> None:
     """Train a network and compress it by a recipe.
 
-    A recipe is a network, how to train it, and the steps to compress it by, in TOML. Stopped at any moment, the same
-    command goes on from there. With a [guard] in the recipe, steps that cost too much are halved or left out, or end
-    the run with the network before.
+    A recipe is a network, how to train it, and the steps to compress it by, in TOML. A network's file stands for the
+    recipe that it was made by, which is then followed anew. Stopped at any moment, the same command goes on from there.
+    With a [guard] in the recipe, steps that cost too much are halved or left out, or end the run with the network
+    before.
 
     For example: nncomp compress lenet-300-100 --folder data --out lenet
     """
@@ -96,7 +98,9 @@ def _make(name: str, recipe: Recipe, data_name: str | None, folder: Path | None,
         with FileLock(kept / ".lock", timeout=0), resumable(kept), progress_bars() as progress:
             done, ended = _followed(recipe, data, kept, lambda stage: (ProgressBar(progress, stage),))
             report = Report.of(done, data)
-            save(kept / names[0], done[-1][1])
+            row = report.rows[-1]
+            metrics = {f"{report.split} accuracy": row.accuracy, "agreement": row.agreement}
+            save(kept / names[0], done[-1][1], recipe.lineage(data, metrics))
             write_atomically(kept / names[1], (report.to_json() + "\n").encode())
             report.plot(kept / names[2])
             write_atomically(kept / names[3], "".join(f"{line}\n" for line in log_of(kept)).encode())

@@ -2,6 +2,17 @@
 
 from nncomp.files.atomic import write_atomically
 from nncomp.files.checkpoint import Checkpoint
-from nncomp.files.network_file import FileError, from_bytes, load, save, to_bytes
+from nncomp.files.lineage import Lineage
+from nncomp.files.network_file import FileError, from_bytes, load, read_lineage, save, to_bytes
 
-__all__ = ["Checkpoint", "FileError", "from_bytes", "load", "save", "to_bytes", "write_atomically"]
+__all__ = [
+    "Checkpoint",
+    "FileError",
+    "Lineage",
+    "from_bytes",
+    "load",
+    "read_lineage",
+    "save",
+    "to_bytes",
+    "write_atomically",
+]

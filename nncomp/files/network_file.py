@@ -3,12 +3,14 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nncomp.fields import brief
 from nncomp.files.atomic import write_atomically
 from nncomp.files.container import pack, parse_json, unpack, unpack_file
+from nncomp.files.lineage import Lineage
 from nncomp.files.tree import from_tree, to_tree
 from nncomp.network import MLP
 
@@ -19,28 +21,31 @@ class FileError(ValueError):
     """A file that is not what it should be, or not one this version can read."""
 
 
-def to_bytes(network: MLP) -> bytes:
-    """The content of the file that holds `network`.
+def to_bytes(network: MLP, lineage: Lineage | None = None) -> bytes:
+    """The content of the file that holds `network`, and where it comes from if that is known.
 
     >>> to_bytes(MLP.init([2, 1])) == to_bytes(MLP.init([2, 1]))
     True
     """
     arrays: dict[str, np.ndarray] = {}
     header = {"version": VERSION, "network": to_tree(network, arrays)}
+    if lineage is not None:
+        header["lineage"] = lineage.told()
     return pack(arrays, {"nncomp": json.dumps(header, separators=(",", ":"))})
 
 
-def save(path: str | Path, network: MLP) -> int:
+def save(path: str | Path, network: MLP, lineage: Lineage | None = None) -> int:
     """Write `network` and return the bytes on disk: at most 4 KiB and 256 bytes an array more than what it stores.
 
-    The file appears whole or not at all: whatever was at `path` stays until then.
+    The file appears whole or not at all: whatever was at `path` stays until then. A `lineage` takes its bytes besides,
+    and `read_lineage` gives it back.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "network.safetensors"
     >>> save(file, MLP.init([2, 1], seed=3)) < 4096, load(file).sizes
     (True, [2, 1])
     """
-    return write_atomically(path, to_bytes(network))
+    return write_atomically(path, to_bytes(network, lineage))
 
 
 def load(path: str | Path) -> MLP:
@@ -53,7 +58,23 @@ def load(path: str | Path) -> MLP:
     True
     """
     try:
-        return _network(*unpack_file(path))
+        return _network(*_header(*unpack_file(path)))
+    except ValueError as error:
+        raise FileError(f"{path} is not a network file: {error}") from error
+
+
+def read_lineage(path: str | Path) -> Lineage | None:
+    """Where the network in a file comes from, None if the file does not say; a FileError if it is no network file.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "network.safetensors"
+    >>> _ = save(file, MLP.init([2, 1]), Lineage("steps = []", 0, 0, "digits", "ab12"))
+    >>> read_lineage(file).recipe
+    'steps = []'
+    """
+    try:
+        header, _ = _header(*unpack_file(path))
+        return Lineage.read(header["lineage"]) if "lineage" in header else None
     except ValueError as error:
         raise FileError(f"{path} is not a network file: {error}") from error
 
@@ -65,17 +86,22 @@ def from_bytes(content: bytes) -> MLP:
     [2, 1]
     """
     try:
-        return _network(*unpack(io.BytesIO(content), len(content)))
+        return _network(*_header(*unpack(io.BytesIO(content), len(content))))
     except ValueError as error:
         raise FileError(f"not a network: {error}") from error
 
 
-def _network(metadata: dict[str, str], arrays: dict[str, np.ndarray]) -> MLP:
+def _header(metadata: dict[str, str], arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What the file says of its arrays, and the arrays."""
     if "nncomp" not in metadata:
         raise ValueError("its metadata has no entry 'nncomp'")
     header = parse_json(metadata["nncomp"])
-    if not isinstance(header, dict) or set(header) != {"version", "network"}:
+    if not isinstance(header, dict) or set(header) - {"lineage"} != {"version", "network"}:
         raise ValueError(f"its header has a version and a network, not {brief(header)}")
     if header["version"] != VERSION:
         raise ValueError(f"it has version {brief(header['version'])}, and this nncomp reads version {VERSION}")
+    return header, arrays
+
+
+def _network(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> MLP:
     return from_tree(header["network"], arrays)

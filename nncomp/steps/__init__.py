@@ -11,6 +11,7 @@ from nncomp.steps.mixed_precision import MixedPrecision
 from nncomp.steps.preprocess import Preprocess
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
+from nncomp.steps.recipe import Recipe
 from nncomp.steps.reconstruct import Reconstruct
 from nncomp.steps.regrow import Regrow
 from nncomp.steps.rescale import Rescale
@@ -19,6 +20,7 @@ from nncomp.steps.share import Share
 from nncomp.steps.shrink import Shrink
 from nncomp.steps.sparsify import Sparsify
 from nncomp.steps.step import CompressionStep
+from nncomp.steps.tables import RecipeError
 from nncomp.steps.update import Update
 
 __all__ = [
@@ -33,6 +35,8 @@ __all__ = [
     "Preprocess",
     "Prune",
     "Quantize",
+    "Recipe",
+    "RecipeError",
     "Reconstruct",
     "Regrow",
     "Rescale",

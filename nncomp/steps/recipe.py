@@ -1,28 +1,23 @@
 """Recipes: a network, how to train it, and the steps to compress it by, as a TOML file."""
 
 import tomllib
-from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
-from inspect import signature
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
-from nncomp.data import NAMES
-from nncomp.fields import alternatives, annotations, brief, expected, items, length, plain
-from nncomp.files import kinds, load
+from nncomp.data import NAMES, Data
+from nncomp.fields import brief
+from nncomp.files import Lineage, read_lineage
+from nncomp.fingerprint import fingerprint
 from nncomp.network import MLP
 from nncomp.shown import shown
-from nncomp.steps.choices import CHOICES, STEPS
+from nncomp.steps.compress import compress
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.guard import Guard
 from nncomp.steps.step import CompressionStep
-
-
-class RecipeError(ValueError):
-    """A recipe that cannot be followed, with the place and what was expected there."""
+from nncomp.steps.tables import Reader, RecipeError, check_keys
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,7 +25,12 @@ class Recipe:
     """A fresh network, the training it gets, and the steps that compress it.
 
     `network` and `train` are None in a recipe of steps alone, to be followed from a network that is given. `guard`: how
-    far its steps may take the network.
+    far its steps may take the network. `text` and `seed`: the TOML that it was read from, and what was added to every
+    seed there; empty where it was not.
+
+    >>> from nncomp.data import load_data
+    >>> Recipe(MLP.init([64, 10]), FineTune(epochs=1), ())(load_data("digits")).sizes
+    [64, 10]
     """
 
     network: MLP | None
@@ -38,29 +38,81 @@ class Recipe:
     steps: tuple[CompressionStep, ...]
     data: str = "digits"
     guard: Guard | None = None
+    text: str = field(default="", repr=False, compare=False)
+    seed: int = field(default=0, repr=False, compare=False)
 
     __repr__ = shown
+
+    def __call__(self, data: Data, network: MLP | None = None) -> MLP:
+        """The network it leads to: from its own, trained, or from the one that is given, whose training is passed over.
+
+        `steps.run.run` does the same in a folder, where it can be stopped at any moment.
+        """
+        start = network or self.network
+        if start is None:
+            raise RecipeError("its steps need a network to start from")
+        if network is None and self.train is not None:
+            start = self.train(start, data.without_test())
+        return compress(start, self.steps, data, guard=self.guard)
 
     @classmethod
     def load(cls, name: str | Path, seed: int = 0) -> "Recipe":
         """From a TOML file, or a preset by its name; `seed` is added to every seed in it.
 
+        From a network's file: the recipe that the network was made by, with the same seeds, to be followed once more.
+
         >>> Recipe.load("lenet-300-100").steps[-1]
         Quantize()
         """
         preset = files("nncomp") / "recipes" / f"{name}.toml"
-        source = Path(name) if Path(name).suffix.lower() == ".toml" else preset
-        if not source.is_file():
-            raise RecipeError(f"{str(name)!r}: no such recipe; name a .toml file or a preset: {', '.join(presets())}")
+        path, lineage = Path(name), None
         if seed < 0:
             raise RecipeError(f"a seed is at least 0, not {seed}")
+        if path.suffix.lower() == ".safetensors":
+            lineage = read_lineage(path)
+            if lineage is None:
+                raise RecipeError(f"{name}: the file does not say by what recipe its network was made")
+            seed, text = seed + lineage.seed, lineage.recipe
+        else:
+            source = path if path.suffix.lower() == ".toml" else preset
+            if not source.is_file():
+                raise RecipeError(
+                    f"{str(name)!r}: no such recipe; name a .toml file, a network's file, or a preset: "
+                    f"{', '.join(presets())}"
+                )
+            try:
+                text = source.read_text(encoding="utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise RecipeError(f"{name}: not TOML: {error}") from error
+        recipe = cls.read(text, str(name), path.parent, seed)
+        return recipe if lineage is None else recipe._as_followed(lineage)
+
+    @classmethod
+    def read(cls, text: str, name: str = "recipe", folder: str | Path = ".", seed: int = 0) -> "Recipe":
+        """From the text of a TOML file; network files in it are named as seen from `folder`.
+
+        >>> Recipe.read('steps = [{ step = "Prune", sparsity = 0.5 }]').steps
+        (Prune(sparsity=0.5),)
+        """
         try:
-            table = tomllib.loads(source.read_text(encoding="utf-8-sig"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{name}: not TOML: {error}") from error
         except RecursionError as error:
             raise RecipeError(f"{name}: not a recipe: nested too deeply") from error
-        return _Reader(seed, Path(name).parent).recipe(table, str(name))
+        return cls(**_parts(Reader(seed, Path(folder)), table, name), text=text, seed=seed)
+
+    def _as_followed(self, lineage: Lineage) -> "Recipe":
+        """With as many steps as were to be taken, from a given network if it was."""
+        taken = replace(self, steps=self.steps[: lineage.steps])
+        return taken if lineage.parent is None else replace(taken, network=None, train=None)
+
+    def lineage(self, data: Data, metrics: Mapping[str, float]) -> Lineage | None:
+        """Of the network that it led to on `data`; None if it was not read from TOML."""
+        if not self.text:
+            return None
+        parent = self.network.fingerprint() if self.network is not None and self.train is None else None
+        return Lineage(self.text, len(self.steps), self.seed, data.name, fingerprint(data), parent, metrics)
 
 
 def presets() -> list[str]:
@@ -74,120 +126,18 @@ def presets() -> list[str]:
     )
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Tables of TOML -> frozen values, each error with the place where it is."""
-
-    seed: int
-    folder: Path
-
-    def recipe(self, table: dict[str, Any], where: str) -> Recipe:
-        _check_keys(table, ("data", "network", "train", "steps", "guard"), where)
-        if not isinstance(table.get("steps"), list):
-            raise RecipeError(f"{where}: needs [[steps]], a list of tables, or steps = [] for none")
-        if ("network" in table) != ("train" in table):
-            raise RecipeError(f"{where}: [network] and [train] come together: a fresh network has to be trained")
-        if table.get("data", "digits") not in NAMES:
-            raise RecipeError(f"{where}: data is one of {', '.join(NAMES)}, not {brief(table['data'])}")
-        steps = tuple(self.step(step, f"{where}: step {i}") for i, step in enumerate(table["steps"], 1))
-        guard = self.made(Guard, table["guard"], f"{where}: guard") if "guard" in table else None
-        if "network" not in table:
-            return Recipe(None, None, steps, table.get("data", "digits"), guard)
-        network = self.made(MLP.init, table["network"], f"{where}: network")
-        train = self.made(FineTune, table["train"], f"{where}: train")
-        return Recipe(network, train, steps, table.get("data", "digits"), guard)
-
-    def step(self, table: Any, where: str) -> CompressionStep:
-        if not isinstance(table, dict) or not isinstance(name := table.get("step"), str) or name not in STEPS:
-            found = table.get("step", table) if isinstance(table, dict) else table
-            raise RecipeError(f"{where}: needs step = one of {', '.join(STEPS)}, not {brief(found)}")
-        return self.made(STEPS[name], {k: v for k, v in table.items() if k != "step"}, f"{where} ({name})")
-
-    def made(self, kind: Callable[..., Any], table: Any, where: str) -> Any:
-        """What `kind` makes of a table whose keys are its fields or arguments."""
-        hints = {name: hint for name, hint in annotations(kind).items() if name != "dtype"}
-        needed = [f.name for f in fields(kind) if f.default is MISSING] if is_dataclass(kind) else ["sizes"]
-        arguments = self.arguments(kind, hints, needed, table, where)
-        for name, hint in hints.items():  # a default training has a seed as well
-            if FineTune in alternatives(hint) and NoneType not in alternatives(hint):
-                arguments.setdefault(name, FineTune(seed=self.seed))
-        try:
-            return kind(**arguments)
-        except ValueError as error:
-            raise RecipeError(f"{where}: {error}") from error
-
-    def chosen(self, choice: Callable[..., Any], table: dict[str, Any], where: str) -> Any:
-        """A value of a class, or a function."""
-        return (self.made if isinstance(choice, type) else self.with_options)(choice, table, where)
-
-    def with_options(self, function: Callable[..., Any], table: Any, where: str) -> Callable[..., Any]:
-        """`function` with those of its arguments that have a default set by a table."""
-        defaults = {p.name: p.default for p in signature(function).parameters.values() if p.default is not p.empty}
-        hints = {name: hint for name, hint in annotations(function).items() if name in defaults}
-        told = self.arguments(function, hints, [], table, where)
-        told = {name: value for name, value in told.items() if value != defaults[name]}
-        return partial(function, **told) if told else function
-
-    def arguments(
-        self, kind: Callable[..., Any], hints: dict[str, Any], needed: Sequence[str], table: Any, where: str
-    ) -> dict[str, Any]:
-        """A table read as arguments of these types; a seed among them is added to the recipe's."""
-        if not isinstance(table, dict):
-            raise RecipeError(f"{where}: expected a table with some of {', '.join(hints)}, not {brief(table)}")
-        _check_keys(table, hints, where)
-        for name in needed:
-            if name not in table:
-                raise RecipeError(f"{where}: needs {name}, {expected(hints[name])}")
-        arguments = {
-            key: self.value(value, hints[key], f"{kind.__name__}.{key}", f"{where}.{key}")
-            for key, value in table.items()
-        }
-        if "seed" in hints:
-            arguments["seed"] = arguments.get("seed", 0) + self.seed
-        return arguments
-
-    def value(self, value: Any, hint: Any, place: str, where: str) -> Any:
-        choices = {kinds.word(choice): choice for choice in CHOICES.get(place, ())}
-        match value:
-            case list() if items(hint) is not None and length(hint) in (None, len(value)):
-                return tuple(self.value(item, items(hint), place, f"{where}[{i}]") for i, item in enumerate(value))
-            case {"is": str(name)} if callable(choices.get(name)):
-                return self.chosen(choices[name], {k: v for k, v in value.items() if k != "is"}, where)
-            case dict() if "is" not in value and (kind := _implied(list(choices.values()))) is not None:
-                return self.made(kind, value, where)
-            case "none" if NoneType in alternatives(hint):
-                return None
-            case str() if MLP in alternatives(hint) and value.endswith(".safetensors"):
-                return self.network(value, where)
-            case str() if value in choices:
-                return self.chosen(choices[value], {}, where) if callable(choices[value]) else choices[value]
-            case dict() | list():
-                pass
-            case _ if plain(value, hint):
-                return value
-        words = list(choices)
-        if MLP in alternatives(hint):
-            words = ["{ sizes = [inputs, ..., classes] }"] * bool(choices) + ["the path of a .safetensors file"]
-        wanted = expected(hint, words, none='"none"')
-        if isinstance(value, dict) and "is" not in value and len(choices) > 1:
-            wanted += f', as in {{ is = "{words[0]}", ... }}'
-        raise RecipeError(f"{where}: expected {wanted}, not {brief(value)}")
-
-    def network(self, name: str, where: str) -> MLP:
-        """The network in a file, named as seen from the recipe's folder."""
-        try:
-            return load(self.folder / name)
-        except (OSError, ValueError) as error:
-            raise RecipeError(f"{where}: {error}") from error
-
-
-def _implied(choices: list[Any]) -> Any:
-    """What a table without `is` stands for: the only class or function there is, or a training."""
-    kinds = [choice for choice in choices if callable(choice)]
-    return kinds[0] if len(kinds) == 1 or kinds[:1] == [FineTune] else None
-
-
-def _check_keys(table: dict[str, Any], allowed: Any, where: str) -> None:
-    for key in table:
-        if key not in allowed:
-            raise RecipeError(f"{where}: unknown key {brief(key)}; expected {', '.join(allowed) or 'none'}")
+def _parts(reader: Reader, table: dict[str, Any], where: str) -> dict[str, Any]:
+    """The fields of a recipe in a table of TOML."""
+    check_keys(table, ("data", "network", "train", "steps", "guard"), where)
+    if not isinstance(table.get("steps"), list):
+        raise RecipeError(f"{where}: needs [[steps]], a list of tables, or steps = [] for none")
+    if ("network" in table) != ("train" in table):
+        raise RecipeError(f"{where}: [network] and [train] come together: a fresh network has to be trained")
+    if table.get("data", "digits") not in NAMES:
+        raise RecipeError(f"{where}: data is one of {', '.join(NAMES)}, not {brief(table['data'])}")
+    steps = tuple(reader.step(step, f"{where}: step {i}") for i, step in enumerate(table["steps"], 1))
+    made = {
+        name: reader.made(kind, table[name], f"{where}: {name}") if name in table else None
+        for name, kind in (("network", MLP.init), ("train", FineTune), ("guard", Guard))
+    }
+    return {"steps": steps, "data": table.get("data", "digits"), **made}

@@ -20,8 +20,9 @@ from nncomp.steps.compress import step_names
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.guard import Attempt, Guard, TooMuchLost
 from nncomp.steps.log import Entry
-from nncomp.steps.recipe import Recipe, RecipeError
+from nncomp.steps.recipe import Recipe
 from nncomp.steps.step import CompressionStep
+from nncomp.steps.tables import RecipeError
 from nncomp.training import check_last_batch
 
 
