@@ -12,9 +12,11 @@ import numpy as np
 from nncomp.formats import Grid
 from nncomp.weights.codes import Products
 from nncomp.weights.dense import Dense
+from nncomp.weights.looked_up import LookedUp, looks_up
 from nncomp.weights.mantissa import Mantissa
 from nncomp.weights.packed import PackedCodes
-from nncomp.weights.protocol import check_shape
+from nncomp.weights.per_block import by_block, per_code
+from nncomp.weights.protocol import check_input, check_shape
 from nncomp.weights.recoded import doubled, scaled
 from nncomp.weights.sparse import Sparse
 
@@ -109,59 +111,53 @@ class Quantized:
         other = copy(self)  # with the powers of two, which stay while the mantissas move, and with unpacked codes
         other.__dict__.update(grid=replace(self.grid, scale=mantissa.scale), _mantissa=mantissa)
         other.__dict__["_unpacked"] = self.plain
-        other.__dict__.pop("_doubled", None)
+        for name in ("_doubled", "_looked_up"):
+            other.__dict__.pop(name, None)
         return other
 
     @cached_property
     def _mantissa(self) -> Mantissa:
         return Mantissa.of(self.grid.scale)
 
-    def _per_code(self, block_values: np.ndarray) -> np.ndarray:
-        """One value per block -> one per code, or an array that broadcasts so."""
-        if not isinstance(self.codes, Sparse):
-            return self.grid.spread(block_values, self.shape[1])
-        row = self.codes.rows if block_values.shape[0] > 1 else 0
-        return block_values[row, self._block_of(self.codes.columns)]
-
-    def _block_of(self, columns: np.ndarray) -> np.ndarray | int:
-        return 0 if self.grid.group is None else columns.astype(np.intp) // self.grid.group
-
     @property
     def _steps(self) -> np.ndarray:
         """codes - zero_point, in floating point."""
-        return self._kept.astype(self.dtype) - self._per_code(self.grid.zeros.astype(self.dtype))
+        return self._kept.astype(self.dtype) - per_code(self.grid.zeros.astype(self.dtype), self.codes, self.grid)
 
-    def prepared(self) -> Dense | Sparse:
-        """The decoded weight, its pattern kept."""
-        values = self._steps * self._per_code(self.grid.scale)
+    def decoded(self) -> Dense | Sparse:
+        """The weight in floats, its pattern kept."""
+        values = self._steps * per_code(self.grid.scale, self.codes, self.grid)
         return self.codes.with_params((values,)) if isinstance(self.codes, Sparse) else Dense(values)
 
+    def prepared(self) -> "Quantized | Dense | Sparse":
+        """Itself where a kernel multiplies floats with its few bits, which for few samples is faster; else decoded."""
+        return self if self._quick else self.decoded()
+
+    @property
+    def _quick(self) -> bool:
+        return isinstance(self.codes, PackedCodes) and looks_up(self.grid, self.shape)
+
+    @cached_property
+    def _looked_up(self) -> LookedUp:
+        return LookedUp.of(self._kept, self.grid)
+
     def dense(self) -> np.ndarray:
-        return self.prepared().dense()
+        return self.decoded().dense()
 
     def apply(self, x: np.ndarray) -> np.ndarray:
-        return self.prepared().apply(x)
+        check_input(self, x)
+        return self._looked_up(x) if self._quick else self.decoded().apply(x)
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return self.apply(x), x
+        return self.decoded().apply(x), x
 
     def vjp(
         self, saved: np.ndarray, dy: np.ndarray, need_dx: bool = True
     ) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
         """`dx = dy W`; `dscale = sum of dW (codes - zero_point)` over the weights sharing it, then dp."""
-        dx, (dw,) = self.prepared().vjp(saved, dy, need_dx)
-        rows, blocks = self.shape[0], self.grid.scale.shape[1]
-        if isinstance(self.codes, Sparse):
-            scale_of = self.codes.rows * blocks + self._block_of(self.codes.columns)
-            by_row = np.bincount(scale_of, dw * self._steps, rows * blocks).reshape(rows, blocks).astype(self.dtype)
-        else:
-            by_row = np.add.reduceat(dw * self._steps, self._block_starts, axis=1)
-        dscale = by_row if self.grid.scale.shape[0] == rows else by_row.sum(axis=0, keepdims=True)
+        dx, (dw,) = self.decoded().vjp(saved, dy, need_dx)
+        dscale = by_block(dw * self._steps, self.codes, self.grid)
         return dx, (self._mantissa.gradient(dscale),)
-
-    @property
-    def _block_starts(self) -> range:
-        return range(0, self.shape[1], self.grid.group or self.shape[1])
 
     def masked(self, mask: np.ndarray) -> Self:
         codes = self.plain
@@ -196,4 +192,5 @@ class Quantized:
     @cached_property
     def products(self) -> Products:
         """The codes as the integer kernels read them, cut where groups end."""
-        return Products(self.plain, self._block_starts, self.grid.zeros)
+        starts = range(0, self.shape[1], self.grid.group or self.shape[1])
+        return Products(self.plain, starts, self.grid.zeros)

@@ -192,7 +192,7 @@ def fitting(weight: Any, shape: tuple[int, int]) -> Any:
         case Sparse():
             return Sparse.from_dense(weight.dense()[at], weight.mask[at])
         case Quantized():
-            values = fitting(weight.prepared(), shape)
+            values = fitting(weight.decoded(), shape)
             return Quantized.encoded(values, fit_grid(values.dense(), weight.grid.format, PerRow()))
         case Shared(indices=PackedCodes(codes=indices)):
             return Shared.of(indices[at], weight.codebook)
