@@ -37,6 +37,7 @@ from nncomp.transforms import (
     TrainedDSQ,
     TrainedEWGS,
     Variational,
+    learned_step,
 )
 
 GOOD = """
@@ -207,6 +208,28 @@ def test_the_presets_are_what_their_first_lines_say() -> None:
     prune, quantize = lenet.steps
     assert isinstance(prune, Prune) and prune.sparsity == 0.95 and prune.schedule is cubic
     assert quantize == Quantize()
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "steps"),
+    [
+        ("binary", [784, 256, 256, 256, 10], [Quantize]),
+        ("distil-prune-int8", [784, 1200, 1200, 10], [Distill, Prune, Quantize]),
+        ("int4-weight-only", [784, 300, 100, 10], [Quantize]),
+        ("int8-static", [784, 300, 100, 10], [Quantize]),
+        ("two-of-four-int8", [784, 300, 100, 10], [Prune, Quantize]),
+    ],
+)
+def test_the_pipelines_that_are_known_are_presets(name: str, sizes: list[int], steps: list[type]) -> None:
+    known = Recipe.load(name)
+    assert known.network is not None and known.network.sizes == sizes and [type(step) for step in known.steps] == steps
+
+
+def test_two_inputs_can_have_grids_of_their_own() -> None:
+    step = Recipe.load("binary").steps[0]
+    assert isinstance(step, Quantize) and isinstance(step.through, XNOR) and step.train_inputs is learned_step
+    assert step.inputs == Uniform(1, signed=False, symmetric=False)
+    assert step.first_inputs == Uniform(signed=False, symmetric=False)
 
 
 SEEDS = """

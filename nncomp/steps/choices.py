@@ -70,6 +70,7 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     "Quantize.per": kinds.PER_WEIGHT,
     "Quantize.weight_ranges": kinds.RANGES,
     "Quantize.inputs": (*kinds.UNIFORM, kinds.quantize.Dynamic),
+    "Quantize.first_inputs": kinds.UNIFORM,
     "Quantize.input_ranges": kinds.RANGES,
     "Quantize.during": TRAINING,
     "Quantize.through": (kinds.transforms.FakeQuantize, *kinds.TRAINED_THROUGH),
