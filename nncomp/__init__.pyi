@@ -87,7 +87,12 @@ from .optim import AdamW as AdamW
 from .quantize import Dynamic as Dynamic
 from .quantize import Percentile as Percentile
 from .report import Report as Report
-from .sensitivity import layer_sensitivity as layer_sensitivity
+from .search import Chosen as Chosen
+from .search import Sensitivity as Sensitivity
+from .search import Workers as Workers
+from .search import choose as choose
+from .search import layer_sensitivity as layer_sensitivity
+from .search import workers as workers
 from .shrinking import shrink as shrink
 from .shrinking import without_neurons as without_neurons
 from .steps import Distill as Distill

@@ -18,7 +18,7 @@ from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.optim import Adam
 from nncomp.prune import alps, keep_each_row, keep_largest, magnitude, obc, random, ria, snip, sparsegpt, synflow, wanda
-from nncomp.sensitivity import layer_sensitivity
+from nncomp.search import layer_sensitivity
 from nncomp.steps import CompressionStep, Prune, Reconstruct
 from nncomp.training import train
 
@@ -39,7 +39,8 @@ WAYS: dict[str, Callable[[float], CompressionStep]] = {
 def draw_sensitivity(network: MLP, data: Data, file: Path) -> None:
     figure = Figure(figsize=(6, 4), layout="constrained")
     panel = figure.subplots()
-    for layer, scores in zip(network.layers, layer_sensitivity(network, data.validation, SPARSITIES)):
+    found = layer_sensitivity(network, data, [Prune(s, keep=keep_largest) for s in SPARSITIES])
+    for layer, scores in zip(network.layers, found.score):
         out, inputs = layer.weight.shape
         panel.plot(SPARSITIES, 100 * (1 - scores), "o-", markersize=3, label=f"{out} x {inputs}")
     _finish(panel, "sparsity of this layer alone", "by magnitude, not trained afterwards")
