@@ -18,6 +18,7 @@ from nncomp.prune import (
     iterative,
     keep_above,
     keep_globally,
+    keep_in_proportion,
     keep_largest,
     linear,
     magnitude,
@@ -53,6 +54,30 @@ def test_global_ranks_all_layers_together(layers: list[np.ndarray], sparsity: fl
     flat = keep_largest(np.concatenate([s.reshape(-1) for s in layers]), sparsity)
     np.testing.assert_array_equal(np.concatenate([m.reshape(-1) for m in masks]), flat)
     assert [m.shape for m in masks] == [s.shape for s in layers]
+
+
+@given(st.lists(st.tuples(scores, st.floats(0.1, 1)), min_size=1, max_size=4), sparsities)
+def test_in_proportion_each_layer_goes_as_far_as_its_share(
+    layers: list[tuple[np.ndarray, float]], sparsity: float
+) -> None:
+    """By bisection for the one factor that all layers have in common."""
+    parts, relative = zip(*layers)
+    low, high = 0.0, 100.0
+    for _ in range(100):
+        e = (low + high) / 2
+        gone = sum(min(1.0, e * r) * s.size for s, r in layers)
+        low, high = (e, high) if gone < sparsity * sum(s.size for s in parts) else (low, e)
+    for mask, s, r in zip(keep_in_proportion(parts, sparsity, relative), parts, relative):
+        assert mask.shape == s.shape and abs((~mask).sum() - min(1.0, e * r) * s.size) <= 0.5 + 1e-6
+        np.testing.assert_array_equal(mask, keep_largest(s, (~mask).sum() / s.size))
+
+
+def test_in_proportion_alike_at_the_ends_and_what_cannot_be() -> None:
+    layers = [np.arange(8.0), np.arange(4.0)]
+    assert [m.sum() for m in keep_in_proportion(layers, 0.75)] == [2, 1]
+    assert [m.sum() for m in keep_in_proportion(layers, 0.5, (0.75, 0.0))] == [2, 4]
+    assert [m.sum() for m in keep_in_proportion(layers, 0.0, (0.0, 0.0))] == [8, 4]
+    assert [m.sum() for m in keep_in_proportion(layers, 1.0, (0.1, 0.9))] == [0, 0]
 
 
 @given(matrices(), st.randoms())
@@ -123,6 +148,9 @@ def test_a_schedule_ends_at_what_was_asked_and_never_falls(sparsity: float, roun
         (lambda: alternating(0.5, 0.5, periods=0), "at least 1 period, not 0"),
         (lambda: iterative(0.5, 0.5, rounds=0), "at least 1 round, not 0"),
         (lambda: keep_above(np.array([np.nan]), 0.5), "NaN"),
+        (lambda: keep_in_proportion([np.ones(3)], 0.5, (1.0, 1.0)), "are 1 numbers of at least 0, one a layer"),
+        (lambda: keep_in_proportion([np.ones(3)], 0.5, (-1.0,)), "numbers of at least 0"),
+        (lambda: keep_in_proportion([np.ones(3), np.ones(3)], 0.6, (1.0, 0.0)), "layers go whose relative"),
         (lambda: keep_above(np.ones(1), np.nan), "threshold nan"),
     ],
 )

@@ -1,7 +1,7 @@
 """Pruning on plain arrays: weights -> scores -> mask, or straight to pruned weights. Masks: boolean, True = kept."""
 
 from nncomp.prune.alps import alps
-from nncomp.prune.budgets import erdos_renyi, keep_erdos_renyi, lamp
+from nncomp.prune.budgets import erdos_renyi, keep_erdos_renyi, keep_in_proportion, lamp
 from nncomp.prune.counting import keep_floored, keep_nncf, keep_sparsegpt, keep_tfmot
 from nncomp.prune.gradients import fisher, grasp, snip, squared_gradients, taylor
 from nncomp.prune.inputs import input_norms, ria, wanda
@@ -64,6 +64,7 @@ __all__ = [
     "keep_erdos_renyi",
     "keep_floored",
     "keep_globally",
+    "keep_in_proportion",
     "keep_largest",
     "keep_n_of_m",
     "keep_nncf",

@@ -44,6 +44,34 @@ def keep_erdos_renyi(layers: Sequence[np.ndarray], sparsity: float) -> list[np.n
     return [keep_largest(s, budget) for s, budget in zip(layers, budgets)]
 
 
+def keep_in_proportion(
+    layers: Sequence[np.ndarray], sparsity: float, relative: Sequence[float] = ()
+) -> list[np.ndarray]:
+    """`keep_largest` of each layer's scores, at sparsities in proportion to `relative`; alike where that is empty.
+
+    They are `e relative`, at most 1, e such that of all weights the fraction `sparsity` goes; so a schedule takes each
+    layer from 0 to a budget of its own. Each layer's count is rounded on its own, so that all together may be off by
+    half a weight a layer.
+
+    >>> masks = keep_in_proportion([np.ones((10, 10)), np.ones((1, 100))], sparsity=0.3, relative=(0.8, 0.4))
+    >>> [int((~mask).sum()) for mask in masks]
+    [40, 20]
+    """
+    check_sparsity(sparsity)
+    r = np.array(relative or [1.0] * len(layers), float)
+    if len(r) != len(layers) or not (np.isfinite(r).all() and (r >= 0).all()):
+        raise ValueError(f"relative sparsities are {len(layers)} numbers of at least 0, one a layer, not {relative}")
+    sizes, full = np.array([s.size for s in layers], float), np.zeros(len(layers), bool)
+    while True:
+        left, share = sparsity * sizes.sum() - sizes[full].sum(), (r * sizes)[~full].sum()
+        if left > 1e-9 * sizes.sum() and share == 0:
+            raise ValueError(f"at a sparsity of {sparsity}, layers go whose relative sparsity is 0: {relative}")
+        budgets = np.where(full, 1.0, r * (left / share if share else 0.0))
+        if (budgets <= 1 + 1e-12).all():
+            return [keep_largest(s, float(np.clip(budget, 0, 1))) for s, budget in zip(layers, budgets)]
+        full |= budgets > 1
+
+
 def lamp(W: np.ndarray) -> np.ndarray:
     """`w_u^2 / sum of w_v^2 over all v no smaller`: magnitudes to rank across layers (Lee et al. 2021, section 3).
 

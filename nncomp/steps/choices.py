@@ -37,7 +37,8 @@ SCORES = (
 )  # fmt: skip
 KEEP = (
     prune.keep_globally, prune.keep_largest, prune.keep_each_row, prune.keep_each_group, prune.keep_blocks,
-    prune.keep_erdos_renyi, prune.keep_floored, prune.keep_tfmot, prune.keep_nncf, prune.keep_sparsegpt,
+    prune.keep_erdos_renyi, prune.keep_in_proportion, prune.keep_floored, prune.keep_tfmot, prune.keep_nncf,
+    prune.keep_sparsegpt,
 )  # fmt: skip
 RATES = (learning_rate.Constant, learning_rate.Step, learning_rate.Cosine, learning_rate.OneCycle)
 SOFT = (

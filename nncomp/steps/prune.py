@@ -39,8 +39,8 @@ class Prune:
     split) to an array of the weights' shape; or to a column (out, 1), to keep or drop whole rows, or a row (1, in) for
     whole columns. Then it is the fraction of these, and a last layer's rows, which are the classes, are left alone;
     since sums over rows of different lengths do not compare, prefer `keep=keep_largest` there.
-    `keep`: who competes, `keep_globally`, `keep_erdos_renyi`, or a function of one layer's scores, used on each:
-    `keep_largest`, `keep_each_row`, `keep_each_group`, `keep_blocks`, or another system's count.
+    `keep`: who competes, `keep_globally`, `keep_erdos_renyi`, `keep_in_proportion`, or a function of one layer's
+    scores, used on each: `keep_largest`, `keep_each_row`, `keep_each_group`, `keep_blocks`, or another system's count.
 
     All is pruned at once, or in so many `rounds`, each keeping the same fraction of what the one before left, which is
     scored anew; or, with `during`, while a training goes on: the sparsity grows by `schedule` over its first `ramp`,
