@@ -88,6 +88,9 @@ from .quantize import Dynamic as Dynamic
 from .quantize import Percentile as Percentile
 from .report import Report as Report
 from .search import Chosen as Chosen
+from .search import Found as Found
+from .search import PruneAndShare as PruneAndShare
+from .search import Search as Search
 from .search import Sensitivity as Sensitivity
 from .search import Workers as Workers
 from .search import choose as choose
