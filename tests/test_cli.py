@@ -17,7 +17,7 @@ from nncomp.measure import accuracy
 from nncomp.steps.recipe import presets
 
 FILES = ["log.jsonl", "network.safetensors", "report.json", "size-error.png"]
-COMMANDS = ["train", "compress", "demo", "report", "predict", "inspect"]
+COMMANDS = ["train", "compress", "demo", "sensitivity", "search", "report", "predict", "inspect"]
 
 TINY = """
 data = "digits"

@@ -1,4 +1,7 @@
-"""The command line: `nncomp train, compress, demo` make networks, `report, predict, inspect` look at them."""
+"""The command line: `nncomp train, compress, demo` make networks, `report, predict, inspect` look at them.
+
+`sensitivity` and `search` say how far to compress one.
+"""
 
 import os
 import sys

@@ -31,6 +31,7 @@ def data_names() -> list[str]:
     return list(NAMES)
 
 
+NetworkFile = Annotated[Path, typer.Argument(help="A network file.", metavar="NETWORK")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 DataName = Annotated[
     str | None,
@@ -42,6 +43,9 @@ Folder = Annotated[
     Path | None,
     typer.Option(help="Where the IDX files of mnist and fashion-mnist lie; else NNCOMP_DATA, else downloaded once."),
 ]
+
+
+EXTRAS = {"optuna": "search", "loky": "search", "distributed": "dask"}
 
 
 def _version(asked: bool) -> None:
@@ -72,7 +76,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except (ValueError, OSError, MemoryError) as error:
             _end(str(error) or type(error).__name__, 2, error)
         except ImportError as error:
-            _end(f"{error}; pip install 'nncomp[demo]'", 2, error)
+            _end(f"{error}; pip install 'nncomp[{EXTRAS.get(error.name or '', 'demo')}]'", 2, error)
         except KeyboardInterrupt as error:
             _end("stopped", 130, error)
 

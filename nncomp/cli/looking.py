@@ -10,7 +10,7 @@ import typer
 from scipy.special import softmax
 
 from nncomp.chart import check_plot
-from nncomp.cli.app import AsJson, Folder, command, data_names, write
+from nncomp.cli.app import AsJson, Folder, NetworkFile, command, data_names, write
 from nncomp.data import NAMES, load_data
 from nncomp.files import load, read_lineage
 from nncomp.inspection import Inspection
@@ -18,8 +18,6 @@ from nncomp.measure import outputs
 from nncomp.report import Report
 from nncomp.samples import read_samples
 from nncomp.steps.log import Log
-
-NetworkFile = Annotated[Path, typer.Argument(help="A network file.", metavar="NETWORK")]
 
 
 @command

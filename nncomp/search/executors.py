@@ -106,11 +106,15 @@ def workers(processes: int = 1, dask: str | None = None) -> Iterator[Workers]:
 def _own(processes: int) -> Iterator[Workers]:
     from loky import get_reusable_executor
 
+    opened: list[Any] = []
+
     def pool() -> Executor:
-        return get_reusable_executor(processes, initializer=_end_with, initargs=(os.getpid(),))
+        opened[:] = [get_reusable_executor(processes, initializer=_end_with, initargs=(os.getpid(),))]
+        return opened[0]
 
     def stop() -> None:
-        get_reusable_executor(processes, reuse=True).shutdown(wait=False, kill_workers=True)
+        while opened:
+            opened.pop().shutdown(wait=False, kill_workers=True)
 
     try:
         yield Workers(pool, stop=stop)

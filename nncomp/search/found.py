@@ -60,7 +60,7 @@ class Found:
         return json.dumps(told, indent=1)
 
     def plot(self, path: str | Path) -> None:
-        """Draw the front, file size against validation error (of values minus their score)."""
+        """Draw the front, file size against validation error (of values minus their score), the chosen one marked."""
         errors = [-one.score if self.values else 100 - 100 * one.score for one in self.front]
         points = [(_name(one, self), one.size, error) for one, error in zip(self.front, errors)]
         draw(path, points, self.data, "validation")
@@ -88,7 +88,7 @@ def smallest_within(trials: Sequence[Trial], max_drop: float, caution: float) ->
 
 def _name(trial: Trial, found: Found) -> str:
     words = [f"{name} {_brief(value)}" for name, value in trial.parameters.items()]
-    return ", ".join([*words, *(["chosen"] if trial.key == found.chosen.key else [])]) or "original"
+    return (", ".join(words) or "original") + (" *" if trial.key == found.chosen.key else "")
 
 
 def _brief(value: Any) -> str:

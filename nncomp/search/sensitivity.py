@@ -1,7 +1,7 @@
 """What each layer alone makes of each way to compress it: the network's loss and score, the layer's bytes and work."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,6 +37,7 @@ class Sensitivity:
     the whole network compressed, whose layers these are.
     """
 
+    names: tuple[str, ...]
     choices: tuple[Choice, ...]
     before: Measured
     networks: tuple[MLP, ...]
@@ -64,7 +65,7 @@ class Sensitivity:
     def to_json(self) -> str:
         """All that was measured, losses and scores as they are."""
         tables = {name: getattr(self, name).tolist() for name in ("loss", "score", "bytes", "multiply_adds")}
-        told = {"choices": [named(choice) for choice in self.choices], "before": self.before._asdict()}
+        told = {"choices": list(self.names), "before": self.before._asdict()}
         return json.dumps(told | tables, indent=1)
 
     def __str__(self) -> str:
@@ -73,22 +74,27 @@ class Sensitivity:
         for i, layer in enumerate(self.networks[0].layers):
             out, inputs = layer.weight.shape
             lines = [[f"layer {i}, {out} x {inputs}", "loss", "score", "kB", "mult-adds"]]
-            for k, choice in enumerate(self.choices):
+            for k, name in enumerate(self.names):
                 sizes = [f"{self.bytes[i, k] / 1e3:.1f}", f"{self.multiply_adds[i, k]:,}"]
-                lines.append([named(choice), f"{self.rise[i, k]:+.4f}", f"{self.score[i, k]:.4f}", *sizes])
+                lines.append([name, f"{self.rise[i, k]:+.4f}", f"{self.score[i, k]:.4f}", *sizes])
             tables.append(aligned(lines))
         return "\n\n".join(tables)
 
 
 def layer_sensitivity(
-    network: MLP, data: Source, choices: Sequence[Choice], samples: int | None = None, workers: Workers = Workers()
+    network: MLP,
+    data: Source,
+    choices: Sequence[Choice] | Mapping[str, Choice],
+    samples: int | None = None,
+    workers: Workers = Workers(),
 ) -> Sensitivity:
     """How much each layer minds being compressed alone, by each of the `choices` (after Han et al. 2015, figure 6).
 
-    A choice is followed on the whole network once, with what it asks for; then one layer of the result at a time is put
-    into the network as it was, which is measured on the validation split, or on the first so many `samples` of the
-    training split, where the validation split is to judge what is made of it. `workers` do a choice a task. A
-    ValueError for a choice that changes the widths of layers: they no longer fit the others.
+    In a mapping, choices have names to be told by. A choice is followed on the whole network once, with what it asks
+    for; then one layer of the result at a time is put into the network as it was, which is measured on the validation
+    split, or on the first so many `samples` of the training split, where the validation split is to judge what is made
+    of it. `workers` do a choice a task. A ValueError for a choice that changes the widths of layers: they no longer
+    fit the others.
 
     >>> from nncomp.data import load_data
     >>> from nncomp.steps import Prune
@@ -102,6 +108,8 @@ def layer_sensitivity(
         raise ValueError(f"at least one sample is measured on, not {samples}")
     loaded = data_of(data)
     check_fit(network, loaded.validation, loaded.name)
+    names = list(choices) if isinstance(choices, Mapping) else list(map(named, choices))
+    choices = list(choices.values()) if isinstance(choices, Mapping) else choices
     content, key = to_bytes(network), key_of(loaded)
     before = measured(network, _split(loaded, samples))
     tasks = {k: (content, data, key, steps_of(choice), samples) for k, choice in enumerate(choices)}
@@ -110,9 +118,8 @@ def layer_sensitivity(
     alone = np.array([found[k][1] for k in range(len(choices))])
     costs = [[layer_cost(layer) for layer in compressed.layers] for compressed in networks]
     sizes = np.array([[(cost.stored, cost.multiply_adds) for cost in row] for row in costs])
-    return Sensitivity(
-        tuple(choices), before, networks, alone[:, :, 0].T, alone[:, :, 1].T, sizes[:, :, 0].T, sizes[:, :, 1].T
-    )
+    loss, score, stored, work = alone[:, :, 0].T, alone[:, :, 1].T, sizes[:, :, 0].T, sizes[:, :, 1].T
+    return Sensitivity(tuple(names), tuple(choices), before, networks, loss, score, stored, work)
 
 
 def _measured_alone(
