@@ -4,7 +4,7 @@ That losses of layers add up is an assumption; it is good where each alone costs
 is measured, and what is promised of it is what was measured of it as a whole.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from nncomp.allocation import allocate
 from nncomp.measure import network_cost
 from nncomp.network import MLP
 from nncomp.search.executors import Workers
-from nncomp.search.sensitivity import Choice, Measured, Sensitivity, layer_sensitivity, measured, named
+from nncomp.search.sensitivity import Choice, Measured, Sensitivity, layer_sensitivity, measured, named, split_of
 from nncomp.search.source import Source, data_of
 from nncomp.shown import aligned
 
@@ -50,7 +50,7 @@ class Chosen:
 def choose(
     network: MLP,
     data: Source,
-    choices: Sequence[Choice],
+    choices: Sequence[Choice] | Mapping[str, Choice] | Sensitivity,
     *,
     max_drop: float | None = None,
     max_bytes: float | None = None,
@@ -61,7 +61,8 @@ def choose(
     """Of each layer one of the `choices`: the smallest network that is good enough, or the best that is small enough.
 
     What each layer alone makes the loss rise by is measured on the first `samples` of the training split
-    (`layer_sensitivity`), and the least sum within a size is found exactly (`allocate`).
+    (`layer_sensitivity`), or was measured before, and is given in place of the choices. The least sum within a size is
+    found exactly (`allocate`).
 
     With `max_bytes`, of all that layers store, or `max_multiply_adds`: the allocation within it, or one choice for all
     layers that fits where that has the lower loss on the samples; so it is never worse there than any of these. With
@@ -80,8 +81,10 @@ def choose(
     told = {name: limit for name, limit in limits.items() if limit is not None}
     if len(told) != 1 or not all(np.isfinite(limit) and limit >= 0 for limit in told.values()):
         raise ValueError(f"one of {', '.join(limits)} is a number of at least 0, not {told or 'none'}")
-    found = layer_sensitivity(network, data, choices, samples, workers)
-    split, held = data_of(data).train.first(samples), data_of(data).validation
+    found = choices
+    if not isinstance(found, Sensitivity):
+        found = layer_sensitivity(network, data, found, samples, workers)
+    split, held = split_of(data_of(data), found.samples), data_of(data).validation
     before = measured(network, held)
     chosen: Sequence[int]
     if max_drop is not None:

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -41,7 +41,8 @@ class Workers:
         """`(key, function(*arguments))` of each task, as they are done.
 
         A task whose worker died is done again; a ChildProcessError where workers died three times in a row and nothing
-        was done in between. What a task raises is raised here, and the others are given up.
+        was done in between, or where the scheduler of a cluster is gone. What a task raises is raised here, and the
+        others are given up.
         """
         left, deaths = dict(tasks), 0
         while left and self.open is not None:
@@ -71,6 +72,8 @@ class Workers:
                 except self.gone:
                     continue
                 yield futures[future], result
+        except CancelledError as error:
+            raise ChildProcessError("the tasks were given up: who was to hand them out is gone") from error
         except BaseException:
             for future in futures:
                 future.cancel()

@@ -34,7 +34,8 @@ class Sensitivity:
 
     Loss and score are the whole network's, with this layer alone compressed; bytes (all that the layer stores) and
     multiply-adds are the layer's own. `before`: loss and score of the network as it was. `networks`: by each choice,
-    the whole network compressed, whose layers these are.
+    the whole network compressed, whose layers these are. `samples`: of the training split, or None for the validation
+    split, where all was measured.
     """
 
     names: tuple[str, ...]
@@ -45,6 +46,7 @@ class Sensitivity:
     score: np.ndarray
     bytes: np.ndarray
     multiply_adds: np.ndarray
+    samples: int | None = None
 
     @property
     def rise(self) -> np.ndarray:
@@ -111,7 +113,7 @@ def layer_sensitivity(
     names = list(choices) if isinstance(choices, Mapping) else list(map(named, choices))
     choices = list(choices.values()) if isinstance(choices, Mapping) else choices
     content, key = to_bytes(network), key_of(loaded)
-    before = measured(network, _split(loaded, samples))
+    before = measured(network, split_of(loaded, samples))
     tasks = {k: (content, data, key, steps_of(choice), samples) for k, choice in enumerate(choices)}
     found: dict[int, tuple[bytes, list[Measured]]] = dict(workers.each(_measured_alone, tasks))
     networks = tuple(from_bytes(found[k][0]) for k in range(len(choices)))
@@ -119,7 +121,7 @@ def layer_sensitivity(
     costs = [[layer_cost(layer) for layer in compressed.layers] for compressed in networks]
     sizes = np.array([[(cost.stored, cost.multiply_adds) for cost in row] for row in costs])
     loss, score, stored, work = alone[:, :, 0].T, alone[:, :, 1].T, sizes[:, :, 0].T, sizes[:, :, 1].T
-    return Sensitivity(tuple(names), tuple(choices), before, networks, loss, score, stored, work)
+    return Sensitivity(tuple(names), tuple(choices), before, networks, loss, score, stored, work, samples)
 
 
 def _measured_alone(
@@ -130,12 +132,18 @@ def _measured_alone(
     compressed = compress(network, steps, data)
     if compressed.sizes != network.sizes:
         raise ValueError(f"{named(steps)} makes {compressed.sizes} of {network.sizes}: its layers fit no other network")
-    split = _split(data, samples)
+    split = split_of(data, samples)
     alone = [measured(network.with_layer(i, layer), split) for i, layer in enumerate(compressed.layers)]
     return to_bytes(compressed), alone
 
 
-def _split(data: Data, samples: int | None) -> Split:
+def split_of(data: Data, samples: int | None) -> Split:
+    """The validation split, or the first samples of the training split.
+
+    >>> data = Data.of(np.eye(4, dtype=np.float32), np.arange(4), validation=1)
+    >>> len(split_of(data, 2)), split_of(data, None) is data.validation
+    (2, True)
+    """
     return data.validation if samples is None else data.train.first(samples)
 
 

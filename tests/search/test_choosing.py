@@ -52,6 +52,8 @@ def test_within_a_budget_it_is_the_best_of_all_or_one_for_all(part: float, of_by
     assert found.predicted == pytest.approx(FOUND.before.loss + total(FOUND.rise, chosen))
     assert found.loss == pytest.approx(loss(found.network), rel=1e-9)
     assert found.after.score == accuracy(found.network, DATA.validation)
+    again = choose(NETWORK, DATA, FOUND, **{"max_bytes" if of_bytes else "max_multiply_adds": budget})
+    assert again.network.fingerprint() == found.network.fingerprint() and again.loss == found.loss
 
 
 @pytest.mark.parametrize("max_drop", [0.0, 0.01, 0.03, 0.2, 1.0])

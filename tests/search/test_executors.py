@@ -99,6 +99,18 @@ def test_any_executor_will_do_and_one_that_breaks_while_it_is_given_tasks() -> N
         assert dict(Workers(lambda: threads).each(square, {2: (2,)})) == {2: 4}
 
 
+def test_tasks_that_whoever_had_them_gives_up_are_one_error() -> None:
+    class GivesUp(Breaks):
+        def submit(self, function, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+            future: Future[object] = Future()
+            future.cancel()
+            future.set_running_or_notify_cancel()
+            return future
+
+    with pytest.raises(ChildProcessError, match="the tasks were given up"):
+        list(Workers(GivesUp).each(square, {2: (2,)}))
+
+
 def test_one_task_at_a_time_in_a_process() -> None:
     inside, most = [0], [0]
     lock = threading.Lock()
