@@ -91,11 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for result in sweep(options.out, settings, lambda **setting: measure(options.data, **setting)):
         results.append(result)
         print({key: value for key, value in result.items() if key != "key"}, flush=True)
-    print(
-        print(
-            "\ndata, way, setting for all, kB; loss, error %: one for all, allocated, of all ways; better in how many"
-        )
-    )
+    print("\ndata, way, setting for all, kB; loss, error %: one for all, allocated, of all ways; better in how many")
     for on, way, level in dict.fromkeys((r["on"], r["way"], r["level"]) for r in results):
         runs = [r for r in results if (r["on"], r["way"], r["level"]) == (on, way, level)]
         cells = [

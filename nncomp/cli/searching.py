@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from nncomp.cli.app import AsJson, Folder, NetworkFile, command, data_names, progress_bars, resumable, write
 from nncomp.data import NAMES, Data, load_data
-from nncomp.files import load, save, write_atomically
+from nncomp.files import load, write_atomically
 from nncomp.files.atomic import check_replaceable
 from nncomp.formats import Uniform
 from nncomp.kernels.threads import CORES
@@ -18,6 +18,7 @@ from nncomp.prune import keep_largest
 from nncomp.report import Report
 from nncomp.search import Found, PruneAndShare, Search, layer_sensitivity, workers
 from nncomp.search.sensitivity import Choice
+from nncomp.search.trial import content_of
 from nncomp.steps import Factor, Prune, Quantize
 from nncomp.weights import Dense, Sparse
 
@@ -88,7 +89,7 @@ def search(
                 source = _source(data, folder)
                 found = wanted(given, source, out, at_work, lambda done, _: bars.update(bar, completed=done))
             report = Report.of([("given", given), ("chosen", found.network)], whole())
-            save(out / names[0], found.network)
+            write_atomically(out / names[0], content_of(found.network))
             write_atomically(out / names[1], (report.to_json() + "\n").encode())
             write_atomically(out / names[2], (found.to_json() + "\n").encode())
             found.plot(out / names[3])
@@ -98,14 +99,11 @@ def search(
 
 
 def _told(found: Found, report: Report, max_drop: float, out: Path, names: tuple[str, ...]) -> str:
-    before, after = report.rows
-    small = (
-        f"No network passed within {max_drop:g} points: chosen is the given one. More --trials may help."
-        if found.chosen is found.original
-        else f"{before.disk / after.disk:.1f} times smaller, {100 * (before.accuracy - after.accuracy):+.2f} points "
-        f"lost on the {report.split} split."
-    )
-    return f"{found}\n\n{report}\n\n{small}\n{', '.join(names)}, trials/ in {out}/"
+    lost, times = report.rows[0].accuracy - report.rows[1].accuracy, found.original.size / found.chosen.size
+    said = f"{times:.1f} times smaller, {100 * lost:+.2f} points lost on the {report.split} split."
+    if found.chosen is found.original:
+        said = f"No network passed within {max_drop:g} points: chosen is the given one. More --trials may help."
+    return f"{found}\n\n{report}\n\n{said}\n{', '.join(names)}, trials/ in {out}/"
 
 
 def _source(name: str, folder: Path | None) -> partial[Data]:

@@ -40,7 +40,7 @@ class PruneAndShare:
     weights share. How sparse each layer is then follows: the least sum of what layers alone make the loss rise by, when
     pruned one-shot by `alps`, the exact optimum at that share. (Pruned by magnitude alone, losses level off where
     networks that train on do not, and the optimum is to give a layer up.) `epochs`: of each training. `rate`: of SGD
-    with momentum, falling as a cosine, in the first two.
+    with momentum in the first, half of it in the second, falling as a cosine.
 
     >>> PruneAndShare(kept=(0.05, 0.1))
     PruneAndShare(kept=(0.05, 0.1))
@@ -79,12 +79,13 @@ class PruneAndShare:
         chosen = allocate(losses, left, kept * sum(sizes) + 1e-6)
         keep = partial(keep_in_proportion, relative=tuple(SPARSITIES[k] for k in chosen))
 
-        def training(epochs: int) -> FineTune:
+        def training(epochs: int, rate: float) -> FineTune:
             dropout = (self.dropout, *[0.0] * (len(sizes) - 1))
-            optimizer = SGD(self.rate, weight_decay=5e-5)
+            optimizer = SGD(rate, weight_decay=5e-5)
             return FineTune(epochs, optimizer=optimizer, schedule=Cosine(), dropout=dropout, seed=seed)
 
         gradual, sparse, shared = self.epochs
-        pruning = Prune(1 - kept, keep=keep, schedule=cubic, ramp=0.9, interval=interval, during=training(gradual))
+        during = training(gradual, self.rate)
+        pruning = Prune(1 - kept, keep=keep, schedule=cubic, ramp=0.9, interval=interval, during=during)
         sharing = Share(values, during=FineTune(shared, optimizer=Adam(3e-4), seed=seed))
-        return pruning, training(sparse), sharing
+        return pruning, training(sparse, self.rate / 2), sharing
