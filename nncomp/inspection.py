@@ -11,7 +11,7 @@ from nncomp.formats import Grid
 from nncomp.layer import Linear
 from nncomp.measure import form, layer_cost
 from nncomp.network import MLP
-from nncomp.weights import Quantized, Sparse, Sum, Weight
+from nncomp.weights import LowRank, Quantized, Sparse, Sum, Weight
 
 SHADES, BARS = " ░▒▓█", " ▁▂▃▄▅▆▇█"
 ROWS, COLUMNS, BINS = 8, 32, 48
@@ -128,9 +128,11 @@ def _level(value: float, most: float, scale: str) -> int:
 
 
 def _grid_of(weight: Weight) -> str | None:
-    """What its codes lie on, or those of the parts of a sum."""
-    parts = weight.parts if isinstance(weight, Sum) else (weight,)
-    return "; ".join(_grid(part.grid) for part in parts if isinstance(part, Quantized)) or None
+    """What its codes lie on, or those of the parts of a sum and of factors."""
+    if isinstance(weight, Quantized):
+        return _grid(weight.grid)
+    parts = weight.parts if isinstance(weight, Sum) else (weight.A, weight.B) if isinstance(weight, LowRank) else ()
+    return "; ".join(told for part in parts if (told := _grid_of(part)) is not None) or None
 
 
 def _grid(grid: Grid) -> str:

@@ -178,7 +178,7 @@ class Linear:
 
     def stored(self) -> Self:
         """The layer with its weight, and its input quantizer, in the form they ship in."""
-        weight = self.weight.store() if isinstance(self.weight, Latent | Nested) else self.weight
+        weight = self.weight.store() if isinstance(self.weight, Latent | Nested | LowRank) else self.weight
         input = self.input.store() if isinstance(self.input, TrainedInput) else self.input
         return self if weight is self.weight and input is self.input else replace(self, weight=weight, input=input)
 

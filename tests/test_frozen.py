@@ -27,7 +27,7 @@ GRID = Grid(Uniform(), np.ones((1, 1)))
 LAYER = Linear(Dense(W), np.ones(2))
 HOLDERS = [
     GRID, Dense(W), Sparse.from_dense(W), Quantized(W.astype(np.int8), GRID), Latent.of(Masked(W > 0), W), LAYER,
-    MLP((LAYER,)), BatchNorm.init(2), Shared.of(W.astype(np.uint8), np.ones(2)), LowRank(W, W), Sum((Dense(W),)),
+    MLP((LAYER,)), BatchNorm.init(2), Shared.of(W.astype(np.uint8), np.ones(2)), LowRank.of(W, W), Sum((Dense(W),)),
 ]  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from nncomp.files.kinds import choices
 from nncomp.network import MLP
 from tests.strategies.hostile import container, good_networks, parts, with_layout, with_tree
 
-DENSE, SPARSE, GROUPED, CODES, FAKE, MASKED, MX, NV, GGUF, SHARED, PRUNED, FACTORS, SUM, LEARNED, *_ = good_networks()
+DENSE, SPARSE, GROUPED, CODES, FAKE, MASKED, MX, NV, GGUF, SHARED, PRUNED, FACTORS, SUM, *OTHERS = good_networks()
+CODED_FACTOR, SHARED_FACTOR, TRAINED_FACTOR, LEARNED, *_ = OTHERS
 GOOD = to_bytes(DENSE)
 W = "layers.0.weight.w"
 
@@ -69,6 +70,7 @@ ENTRY = b'"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}'
 S = "layers.0.weight"
 SIGNED = {"is": "PackedCodes", "stream": {"array": f"{S}.indices.stream"}, "shape": [3, 4], "bits": 2, "signed": True}
 NORM = "layers.0.norm"
+BY_CHANCE = {"is": "Latent", "transform": {"is": "QuantizationNoise"}, "p": [], "w": {"array": f"{S}.B.w"}}
 HOSTILE = {
     # The container: lengths.
     "empty": (b"", "0 bytes, and the length of a header"),
@@ -198,10 +200,22 @@ HOSTILE = {
     "a codebook for more bits": (array(SHARED, f"{S}.codebook", np.zeros(5)), "of 3 bits, not 2 bits in uint8"),
     "a codebook for wide indices": (array(PRUNED, f"{S}.codebook", np.zeros(257)), "uint16, or of 9 bits, not uint8"),
     "indices with signs": (weight(SHARED, indices=SIGNED), "not 2 bits in int8"),
-    "factors that do not meet": (array(FACTORS, f"{S}.B", np.ones((3, 4))), r"\(rank, in\) of one dtype"),
-    "a factor of one side": (array(FACTORS, f"{S}.A", np.ones(6)), "a weight is a matrix"),
-    "factors of no rank": (array(FACTORS, f"{S}.A", np.ones((3, 0))), "at least one of each"),
-    "parts of two shapes": (array(SUM, f"{S}.parts.2.B", np.ones((2, 5))), r"one shape and dtype, .*32 \(3, 5\)"),
+    "factors that do not meet": (array(FACTORS, f"{S}.B.w", np.ones((3, 4))), r"\(rank, in\) of one dtype"),
+    "a factor of one side": (array(FACTORS, f"{S}.A.w", np.ones(6)), "a weight is a matrix"),
+    "factors of no rank": (array(FACTORS, f"{S}.A.w", np.ones((3, 0))), "at least one of each"),
+    "an array for a factor": (weight(FACTORS, A={"array": f"{S}.A.w"}), "weight.A is one of Dense, .*Latent, not"),
+    "a factor of factors": (weight(FACTORS, B={"is": "LowRank"}), "weight.B is one of Dense, .*Latent, not"),
+    "a sum for a factor": (weight(FACTORS, B={"is": "Sum", "parts": []}), "weight.B is one of Dense, .*Latent, not"),
+    "a factor that is missing": (
+        with_tree(lambda t: t["network"]["layers"][0]["weight"].pop("A"), FACTORS), "a LowRank needs A"),
+    "a factor drawn by chance": (
+        weight(TRAINED_FACTOR, B=BY_CHANCE), "does not train by chance, as by QuantizationNoise"),
+    "a column outside a factor": (
+        array(CODED_FACTOR, f"{S}.B.columns", CODED_FACTOR.layers[0].weight.B.columns * 0 + 200), "column 200 in"),
+    "a scale of a factor that is 0": (array(CODED_FACTOR, f"{S}.A.grid.scale", [[1], [0], [1]]), "positive and finite"),
+    "a factor's index beyond its codebook": (
+        array(SHARED_FACTOR, f"{S}.B.indices.stream", [3, 0, 0]), "layers.0.weight.B: index 3 into a codebook of 3"),
+    "parts of two shapes": (array(SUM, f"{S}.parts.2.B.w", np.ones((2, 5))), r"one shape and dtype, .*32 \(3, 5\)"),
     "a sum of nothing": (weight(SUM, parts=[]), "a sum has at least one part"),
     "a sum in a sum": (weight(SUM, parts=[{"is": "Sum", "parts": []}]), "parts.0 is one of Dense, .*LowRank, not"),
     "a part that is an activation": (weight(SUM, parts=[{"is": "ReLU"}]), "weight.parts.0 is one of Dense"),
@@ -231,7 +245,14 @@ def test_the_good_files_are_good() -> None:
 
 def test_every_form_transform_and_input_that_a_file_can_name_is_in_a_good_one() -> None:
     told = " ".join(parts(to_bytes(network))[0]["__metadata__"]["nncomp"] for network in good_networks())
-    for place in ("Linear.weight", "Latent.transform", "Linear.input", "Quantized.codes", "Shared.indices"):
+    for place in (
+        "Linear.weight",
+        "Latent.transform",
+        "Linear.input",
+        "Quantized.codes",
+        "Shared.indices",
+        "LowRank.B",
+    ):
         missing = [name for name in choices(place) if f'"is":"{name}"' not in told]
         assert not missing, f"{place}: {missing}"
 

@@ -28,6 +28,7 @@ W = np.array([[1, 0, -2, 0, 0], [0, 0, 3, 0, 4]], np.float32)
 BIAS = np.array([0, 1], np.float32)
 SPARSE = Sparse.from_dense(W)  # 4 columns and 3 row starts, of a byte each
 LISTS = 4 * 2 + 3 * 8 + 2 * 4 + 2 * 8  # what its kernel reads: columns, where rows begin, which rows, two column bounds
+EIGHT = Quantized.of(*round_to_nearest(np.eye(2, dtype=np.float32), Uniform()))
 ASYMMETRIC = Uniform(signed=False, symmetric=False)
 
 
@@ -60,9 +61,11 @@ def shared(dtype: type, mask: np.ndarray | None = None) -> Shared:
         # Five values are told apart by 3 bits; ten times as many are 4 bytes.
         pytest.param(shared(np.float64), 4 + 5 * 8, 80, 10, id="shared"),
         pytest.param(shared(np.float32, W != 0), 4 + 7 + 5 * 4, 16 + LISTS, 4, id="sparse shared"),
-        pytest.param(LowRank(np.eye(2, dtype=np.float32), W), 4 * 4 + 10 * 4, 0, 14, id="factors"),
+        pytest.param(LowRank.of(np.eye(2, dtype=np.float32), W), 4 * 4 + 10 * 4, 0, 14, id="factors"),
+        # Codes of a factor are decoded to run.
+        pytest.param(LowRank(EIGHT, Dense(W)), (4 + 2 * 4) + 10 * 4, 4 * 4, 14, id="codes times floats"),
         # Together they are one dense matrix when they run, 4 bytes a weight.
-        pytest.param(Sum((LowRank(np.eye(2, dtype=np.float32), W / 2), Dense(W / 2))), 56 + 40, 40, 24, id="sum"),
+        pytest.param(Sum((LowRank.of(np.eye(2, dtype=np.float32), W / 2), Dense(W / 2))), 56 + 40, 40, 24, id="sum"),
         pytest.param(Quantized.encoded(SPARSE, grid(ASYMMETRIC)), 4 + 7 + 10, 16 + LISTS, 4, id="sparse zero points"),
     ],
 )
@@ -102,7 +105,9 @@ def test_what_shared_weights_are_read_from_is_resident(dtype: type, mask: np.nda
     assert layer_cost(layer).resident == owned(layer)
 
 
-@pytest.mark.parametrize("other", [Dense(W), LowRank(np.eye(2, dtype=np.float32), W), SPARSE])
+@pytest.mark.parametrize(
+    "other", [Dense(W), LowRank.of(np.eye(2, dtype=np.float32), W), SPARSE, LowRank(EIGHT, SPARSE)]
+)
 def test_what_sums_are_read_from_is_resident(other: Any) -> None:
     layer = Linear(Sum((Quantized.encoded(SPARSE, grid(Uniform())), other)), BIAS)
     layer(np.ones((1, 5), np.float32))
@@ -143,7 +148,10 @@ def test_a_network_costs_the_sum_of_its_layers() -> None:
         (shared(np.float32), "shared 5 float32"),
         (shared(np.float64, W != 0), "sparse shared 5 float64"),
         (Latent.of(FakeQuantize(), W), "latent float32"),
-        (LowRank(W, np.eye(5, dtype=np.float32)), "rank 5 float32"),
+        (LowRank.of(W, np.eye(5, dtype=np.float32)), "rank 5 float32"),
+        (LowRank(EIGHT, EIGHT), "rank 2 int8"),
+        (LowRank(EIGHT, SPARSE), "rank 2 int8 x sparse float32"),
+        (LowRank(EIGHT, Dense(W)), "rank 2 int8 x float32"),
         (Sum((Quantized.encoded(Dense(W), grid(Uniform(3))), SPARSE)), "dense int3 + sparse float32"),
     ],
 )

@@ -1,5 +1,6 @@
 """Products of thin matrices and sums of weights, in what the laws of all forms do not say."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -23,7 +24,7 @@ from nncomp.optim import Adam
 from nncomp.prune import keep_largest
 from nncomp.quantize.nearest import fit_grid
 from nncomp.steps import FineTune, Prune, Quantize, Share, Shrink, Sparsify
-from nncomp.transforms import Masked
+from nncomp.transforms import FakeQuantize, Masked, Variational
 from nncomp.weights import Dense, Encoded, Latent, LowRank, Nested, Quantized, Shared, Sparse, Sum
 from tests.strategies.weights import STORED_ALONE, sums, with_batch
 
@@ -32,7 +33,12 @@ W = RNG.standard_normal((4, 6)).astype(np.float32)
 MASK = RNG.random(W.shape) < 0.3
 CODES = Quantized.encoded(Dense(W), fit_grid(W, Uniform(3), PerRow()))
 OUTLIERS = Sparse.from_dense(W, MASK)
-FACTORS = LowRank(W[:, :2].copy(), W[:2].copy())
+FACTORS = LowRank.of(W[:, :2].copy(), W[:2].copy())
+CODED = LowRank(
+    Quantized.encoded(Dense(W[:, :2].copy()), fit_grid(W[:, :2], Uniform(), PerRow())),
+    Sparse.from_dense(W[:2].copy(), MASK[:2]),
+)
+TRAINING = LowRank(Latent.of(FakeQuantize(Uniform(3)), W[:, :2].copy()), FACTORS.B)
 SHARED = Shared.of(np.zeros(W.shape, np.uint8), W[0])
 ALL = Sum((CODES, OUTLIERS, FACTORS))
 X = RNG.standard_normal((40, 6)).astype(np.float32)
@@ -83,8 +89,8 @@ def test_a_product_is_multiplied_by_its_factors_alone(monkeypatch: pytest.Monkey
     y, gradients = FACTORS.apply(X), FACTORS.vjp(X, X[:, :4])
     np.testing.assert_allclose(y, X @ FACTORS.dense().T, rtol=1e-5, atol=1e-5)
     monkeypatch.setattr(LowRank, "dense", lambda self: pytest.fail("the product was built"))
-    for weight in (FACTORS, Sum((FACTORS, OUTLIERS)).prepared()):
-        assert weight.multiply_adds == 2 * (4 + 6) + (0 if weight is FACTORS else MASK.sum())
+    for weight, more in ((FACTORS, 0), (FACTORS.prepared(), 0), (Sum((FACTORS, OUTLIERS)).prepared(), MASK.sum())):
+        assert weight.multiply_adds == 2 * (4 + 6) + more
         assert len(weight.apply(X)) == len(weight.vjp(X, X[:, :4])[0]) == len(X)  # type: ignore[arg-type]
     for ours, again in zip(gradients[1], FACTORS.vjp(X, X[:, :4])[1]):
         np.testing.assert_array_equal(ours, again)
@@ -118,6 +124,11 @@ def test_a_sum_is_told_part_by_part() -> None:
     told = str(Inspection.of(network(ALL)))
     assert "dense int3 + sparse float32 + rank 2 float32, 4 x 6" in told
     assert "weights on Uniform(bits=3): codes -4 to 3" in told
+    beside = str(Inspection.of(network(Sum((CODES, LowRank(CODED.A, FACTORS.B))))))
+    assert "dense int3 + rank 2 int8 x float32, 4 x 6" in beside
+    assert re.search(
+        r"weights on Uniform\(bits=3\): codes -4 to 3, .*; Uniform\(\): codes -128 to 127, 4 scales", beside
+    )
 
 
 def smallest(w: np.ndarray) -> np.ndarray:
@@ -151,13 +162,14 @@ def test_steps_for_single_weights_say_that_they_come_before() -> None:
 def test_norms_fold_into_all_parts_that_have_rows_of_their_own() -> None:
     gamma = np.array([1, -2, 3, 0.5], np.float32)
     norm = BatchNorm(gamma, gamma + 1, gamma / 2, np.abs(gamma))
-    for weight in (ALL, FACTORS, Sum((Dense(W), FACTORS))):
+    for weight in (ALL, FACTORS, CODED, Sum((Dense(W), FACTORS))):
         before = network(weight, norm)
         after = before.with_layers(Linear.folded)
         assert after.layers[0].norm is None and type(after.layers[0].weight) is type(weight)
         np.testing.assert_allclose(after(X), before(X), rtol=1e-4, atol=1e-4)
-    with pytest.raises(ValueError, match="folds into floats and codes, not Shared"):
-        network(Sum((CODES, SHARED)), norm).layers[0].folded()
+    for weight in (Sum((CODES, SHARED)), LowRank(SHARED, Dense(np.eye(6, dtype=np.float32)))):
+        with pytest.raises(ValueError, match="folds into floats and codes, not Shared"):
+            network(weight, norm).layers[0].folded()
 
 
 class Mine(Sparse):
@@ -167,11 +179,21 @@ class Mine(Sparse):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: LowRank(W, W), r"\(out, rank\) and \(rank, in\) of one dtype, not float32 \(4, 6\) and"),
-        (lambda: LowRank(W[:, :2], W[:2].astype(float)), "of one dtype, not float32 .* and float64"),
-        (lambda: LowRank(W[:, :2].astype(int), W[:2]), "a factor is float32 or float64, not int64"),
-        (lambda: LowRank(W[:, 0], W[:1]), "a weight is a matrix"),
-        (lambda: LowRank(W[:, :0], W[:0]), "at least one of each"),
+        (lambda: LowRank.of(W, W), r"\(out, rank\) and \(rank, in\) of one dtype, not float32 \(4, 6\) and"),
+        (lambda: LowRank.of(W[:, :2], W[:2].astype(float)), "of one dtype, not float32 .* and float64"),
+        (lambda: LowRank.of(W[:, :2].astype(int), W[:2]), "a weight is float32 or float64, not int64"),
+        (lambda: LowRank.of(W[:, 0], W[:1]), "a weight is a matrix"),
+        (lambda: LowRank.of(W[:, :0], W[:0]), "at least one of each"),
+        (lambda: LowRank(W, W), "as `LowRank.of` makes them of arrays, not ndarray"),  # type: ignore[arg-type]
+        (lambda: LowRank(FACTORS, Dense(W)), "in floats or codes, .*, not LowRank"),  # type: ignore[arg-type]
+        (lambda: LowRank(ALL, Dense(W)), "in floats or codes, .*, not Sum"),  # type: ignore[arg-type]
+        (lambda: LowRank(Mine.from_dense(W), FACTORS.B), "in floats or codes, .*, not Mine"),
+        (lambda: LowRank(Sparse.from_dense(np.ones((4, 2), np.int8)), FACTORS.B), "is float32 or float64, not int8"),
+        (lambda: LowRank(Latent.of(Variational(), W[:, :2]), FACTORS.B), "does not train by chance, as by Variational"),
+        (lambda: TRAINING.scaled(W[:, 0]), "folds into floats and codes, not Latent"),
+        (lambda: CODED.apply(X[:, :2]), "does not fit a weight float32 .* = .4, 6"),
+        (lambda: CODED.forward(X[:, :2]), "does not fit a weight float32 .* = .4, 6"),
+        (lambda: Sum((TRAINING,)), "in floats or codes, not with a factor that is Latent"),
         (lambda: FACTORS.apply(X[:, :2]), "does not fit a weight float32"),
         (lambda: FACTORS.vjp(X, X[:, :3]), "a gradient at the outputs"),
         (lambda: FACTORS.masked(MASK.T), r"bool \(6, 4\)"),
@@ -199,3 +221,48 @@ def test_nothing_that_a_training_left_is_taken_along() -> None:
     assert (moved.params[0] >= 3).all() and (read.params[0] < 2).all()
     for fresh in (replace(moved), network(moved).layers[0].copied().weight):
         assert all(np.array_equal(a, b) for a, b in zip(fresh.params, read.params, strict=True))
+
+
+def test_each_factor_keeps_what_it_stores() -> None:
+    """By hand: bytes and products of both, the params of A and then those of B, the pattern of what runs."""
+    A, B = CODED.A, CODED.B
+    assert isinstance(A, Quantized) and isinstance(B, Sparse)
+    kept = MASK[:2].sum()
+    assert CODED.nbytes == 4 * 2 + 4 * 4 + (4 + 1) * kept + 3 and CODED.multiply_adds == 4 * 2 + kept
+    assert [p.shape for p in CODED.params] == [(4, 1), (kept,)]
+    ran = CODED.prepared()
+    assert isinstance(ran.A, Dense) and ran.B is B
+    moved = CODED.with_params((CODED.params[0] * 2, B.values * 3))
+    np.testing.assert_allclose(moved.dense(), 6 * CODED.dense(), rtol=1e-6)
+    pruned = CODED.masked(MASK)
+    assert isinstance(pruned, Sparse) and np.array_equal(pruned.mask, MASK)
+
+
+def test_factors_train_in_their_forms_and_go_into_a_file_and_back() -> None:
+    start = network(CODED)
+    trained = FineTune(epochs=30, batch=20, optimizer=Adam(rate=0.05))(start, DATA)
+    weight = trained.layers[0].weight
+    assert isinstance(weight, LowRank) and isinstance(weight.A, Quantized) and isinstance(weight.B, Sparse)
+    assert isinstance(CODED.A, Quantized) and np.array_equal(weight.A.plain, CODED.A.plain)  # type: ignore[arg-type]
+    assert np.array_equal(weight.B.mask, MASK[:2])
+    assert all((now != before).any() for now, before in zip(weight.params, CODED.params, strict=True))
+    assert cross_entropy(trained(X), DATA.train.y)[0] < cross_entropy(start(X), DATA.train.y)[0]
+    read = from_bytes(to_bytes(trained))
+    assert read.fingerprint() == trained.fingerprint() and np.array_equal(read(X), trained(X))
+
+
+def test_factors_train_through_what_they_are_stored_as() -> None:
+    """What ends training is what is stored, bit for bit."""
+    trained = FineTune(epochs=3, batch=20, optimizer=Adam(rate=0.05))(network(TRAINING), DATA)
+    weight = trained.layers[0].weight
+    assert isinstance(weight, LowRank) and isinstance(weight.A, Latent) and (weight.A.w != W[:, :2]).any()
+    stored = trained.with_layers(Linear.stored).layers[0].weight
+    assert isinstance(stored, LowRank) and isinstance(stored.A, Quantized) and stored.A.grid.format == Uniform(3)
+    assert stored.dense().tobytes() == weight.dense().tobytes() and stored.store() is stored
+    assert from_bytes(to_bytes(trained)).fingerprint() == trained.fingerprint()
+
+
+def test_what_the_training_of_a_factor_left_is_not_taken_along() -> None:
+    moved = CODED.with_params((CODED.params[0] * 3, CODED.params[1]))  # past a power of two
+    for fresh in (replace(moved), network(moved).layers[0].copied().weight, Sum((moved,)).parts[0]):
+        assert (moved.params[0] >= 3).all() and (fresh.params[0] < 2).all()

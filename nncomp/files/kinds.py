@@ -34,15 +34,16 @@ TRAINED_THROUGH = (
 )  # fmt: skip
 TRAINED_INPUTS = (transforms.PACT, transforms.LearnedStep, transforms.LearnedOffset)
 
-SUMMANDS = (
-    weights.Dense, weights.Sparse, weights.Quantized, weights.Shared, weights.Encoded, weights.LowRank,
-)  # fmt: skip
+FACTORS = (weights.Dense, weights.Sparse, weights.Quantized, weights.Shared, weights.Encoded)
+SUMMANDS = (*FACTORS, weights.LowRank)
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "network": (MLP,),
     "MLP.layers": (Linear,),
     "Linear.weight": (*SUMMANDS, weights.Sum, weights.Latent, weights.Nested),
     "Sum.parts": SUMMANDS,
+    "LowRank.A": (*FACTORS, weights.Latent),
+    "LowRank.B": (*FACTORS, weights.Latent),
     "Linear.activation": ACTIVATIONS,
     "Linear.norm": (norm.BatchNorm,),
     "Linear.input": (formats.Grid, quantize.Dynamic, *TRAINED_INPUTS),

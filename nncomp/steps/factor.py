@@ -18,6 +18,7 @@ from nncomp.fields import check_whole
 from nncomp.hooks import Hook
 from nncomp.layer import Linear
 from nncomp.layerwise import check_made
+from nncomp.measure import form
 from nncomp.network import MLP
 from nncomp.prune.checks import check_sparsity
 from nncomp.scoring import asked
@@ -82,9 +83,12 @@ class Factor:
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         network, samples = network.with_layers(Linear.stored), data.train.first(self.samples)
         for i, layer in enumerate(network.layers):
-            if not isinstance(layer.weight, Dense | LowRank):
-                found = type(layer.weight).__name__
-                raise ValueError(f"layer {i}: dense floats are factored, not {found}: before pruning and quantizing")
+            weight = layer.weight
+            parts = (weight.A, weight.B) if isinstance(weight, LowRank) else (weight,)
+            if not all(isinstance(part, Dense) for part in parts):
+                raise ValueError(
+                    f"layer {i}: dense floats are factored, not {form(weight)}: before pruning and quantizing"
+                )
         for i, rank in enumerate(self._ranks(network, samples)):
             layer = network.layers[i]
             weight = self._factored(Evidence(network, samples), i, rank)
@@ -98,7 +102,7 @@ class Factor:
             return [min(self.rank, *shape) for shape in shapes]
         evidence = Evidence(network, samples)
         whole = [self._pair(W, evidence, i, min(W.shape)) for i, W in enumerate(evidence.W)]
-        spectra = [singular_values(pair.A) for pair in whole]
+        spectra = [singular_values(pair.A.dense()) for pair in whole]
         if self.energy is not None:
             return [rank_by_energy(S, self.energy) for S in spectra]
         assert self.budget is not None
@@ -117,4 +121,4 @@ class Factor:
         told = f"{word(self.by)}, layer {i}"
         check_made(A, (W.shape[0], rank), W.dtype, told)
         check_made(B, (rank, W.shape[1]), W.dtype, told)
-        return LowRank(A, B)
+        return LowRank.of(A, B)

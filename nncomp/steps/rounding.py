@@ -123,7 +123,7 @@ def with_factors(
         A, B, rest = method(**given, rank=rank)
         layer = replace(layer, weight=Dense(rest))
         new = rounded(layer, i, Evidence(evidence.network.with_layer(i, layer), evidence.samples))
-    return replace(new, weight=Sum.of(new.weight, LowRank(A, B)))  # type: ignore[arg-type]
+    return replace(new, weight=Sum.of(new.weight, LowRank.of(A, B)))  # type: ignore[arg-type]
 
 
 def _of_grid(method: Callable[..., Any]) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ class Sum:
         for part in self.parts:
             if type(part) not in alternatives(Part):
                 raise ValueError(f"parts of a sum are stored in floats or codes, not as {type(part).__name__}")
+            if isinstance(part, LowRank) and part.store() is not part:
+                raise ValueError("parts of a sum are stored in floats or codes, not with a factor that is Latent")
         if len({(part.shape, part.dtype) for part in self.parts}) > 1:
             told = ", ".join(f"{part.dtype} {part.shape}" for part in self.parts)
             raise ValueError(f"parts of a sum have one shape and dtype, not {told}")

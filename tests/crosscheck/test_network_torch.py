@@ -25,7 +25,7 @@ from tests.crosscheck.torch_graph import ACTIVATIONS, TorchNetwork, assert_close
 def thin(w: np.ndarray) -> LowRank:
     """A product of rank 2 at most, of w's shape."""
     rank = min(2, *w.shape)
-    return LowRank(w[:, :rank].copy(), w[:rank].copy())
+    return LowRank.of(w[:, :rank].copy(), w[:rank].copy())
 
 
 FORMS = {
@@ -41,6 +41,12 @@ FORMS = {
         FakeQuantize(format, per, ranges, mask), w
     ),
     "low rank": lambda w, mask, format, per, ranges: thin(w),
+    "codes times a sparse factor": lambda w, mask, format, per, ranges: LowRank(
+        Quantized(*round_to_nearest(w[:, :1], format, per, ranges)), Sparse.from_dense(w[:1], mask[:1])
+    ),
+    "fake quantized factors": lambda w, mask, format, per, ranges: LowRank(
+        *(Latent.of(FakeQuantize(format, per, ranges), f) for f in (w[:, :1].copy(), w[:1].copy()))
+    ),
     "codes, outliers and factors": lambda w, mask, format, per, ranges: Sum(
         (Quantized(*round_to_nearest(w, format, per, ranges)), Sparse.from_dense(w, mask), thin(w))
     ),
@@ -93,6 +99,8 @@ def coded(weight: Weight) -> bool:
     """Whether the weight's values are few: integers times scales."""
     if isinstance(weight, Sum):
         return any(coded(part) for part in weight.parts)
+    if isinstance(weight, LowRank):
+        return coded(weight.A) or coded(weight.B)
     return isinstance(weight, Quantized) or (isinstance(weight, Latent) and isinstance(weight.transform, FakeQuantize))
 
 

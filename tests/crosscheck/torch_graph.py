@@ -121,16 +121,17 @@ def weight_leaves(weight: Weight) -> list["torch.Tensor"]:
         case Latent():
             return [leaf(weight.w)]
         case LowRank(A=A, B=B):
-            return [leaf(A), leaf(B)]
+            return [*weight_leaves(A), *weight_leaves(B)]
         case Sum(parts=parts):
             return [one for part in parts for one in weight_leaves(part)]
     return [leaf(weight.dense())]
 
 
-def by_part(weight: Sum, values: Sequence[T]) -> list[tuple[Weight, Sequence[T]]]:
-    """Each part with what belongs to its params."""
-    ends = np.cumsum([len(part.params) for part in weight.parts])
-    return [(part, values[end - len(part.params) : end]) for part, end in zip(weight.parts, ends)]
+def by_part(weight: Sum | LowRank, values: Sequence[T]) -> list[tuple[Weight, Sequence[T]]]:
+    """Each part, or factor, with what belongs to its params."""
+    parts: tuple[Weight, ...] = weight.parts if isinstance(weight, Sum) else (weight.A, weight.B)
+    ends = np.cumsum([len(part.params) for part in parts])
+    return [(part, values[end - len(part.params) : end]) for part, end in zip(parts, ends)]
 
 
 def matrix(weight: Weight, leaves: Sequence["torch.Tensor"]) -> "torch.Tensor":
@@ -140,7 +141,8 @@ def matrix(weight: Weight, leaves: Sequence["torch.Tensor"]) -> "torch.Tensor":
         case Sum():
             return sum(matrix(part, its) for part, its in by_part(weight, leaves))
         case LowRank():
-            return w @ leaves[1]
+            A, B = (matrix(factor, its) for factor, its in by_part(weight, leaves))
+            return A @ B
         case Dense():
             return w
         case Sparse():
@@ -211,7 +213,7 @@ class TorchNetwork:
 
 def at_params(weight: Weight, grads: Sequence["torch.Tensor"]) -> list["torch.Tensor"]:
     """A sparse weight's gradient is wanted at the kept weights alone, row by row."""
-    if isinstance(weight, Sum):
+    if isinstance(weight, Sum | LowRank):
         own = [g for part, its in by_part(weight, grads) for g in at_params(part, its)]
         return [*own, *grads[len(weight.params) :]]
     return [grads[0][torch.tensor(weight.mask)], *grads[1:]] if isinstance(weight, Sparse) else list(grads)

@@ -59,7 +59,8 @@ def good_networks() -> list[MLP]:
     mask = rng.random(w.shape) < 0.5
     grid = fit_grid(np.array([[-1.0, 2.0]], np.float32), Uniform(signed=False, symmetric=False), PerTensor())
     sparse, indices = Sparse.from_dense(w, mask), np.arange(12, dtype=np.uint8).reshape(3, 4) % 3
-    factors = LowRank(w[:, :2].copy(), w[:2].copy())
+    factors = LowRank.of(w[:, :2].copy(), w[:2].copy())
+    codes = Quantized.encoded(Dense(w[:, :3].copy()), fit_grid(w[:, :3], Uniform(4), PerRow()))
     forms = [
         Dense(w), sparse, Quantized.encoded(Dense(w), fit_grid(w, Uniform(4, narrow=True), PerGroup(2))),
         Quantized.encoded(sparse, fit_grid(w, Uniform(symmetric=False), PerRow())),
@@ -67,8 +68,10 @@ def good_networks() -> list[MLP]:
         Encoded.of(mxfp4, w), Encoded.of(nvfp4, w), Encoded.of(q4_0, w),
         Shared.of(indices, w[0, :3]), Shared.of(indices, w[0], mask), factors,
         Sum((Quantized.encoded(Dense(w), fit_grid(w, Uniform(), PerRow())), sparse, factors)),
+        LowRank(codes, sparse), LowRank(codes, Shared.of(indices, w[0, :3])),
+        LowRank(Encoded.of(mxfp4, w[:, :3].copy()), Latent.of(FakeQuantize(mask=mask), w)),
     ]  # fmt: skip
-    inputs = [None, None, grid, Dynamic(Uniform()), *9 * [None]]
+    inputs = [None, None, grid, Dynamic(Uniform()), *12 * [None]]
     first = [network(form, LeakyReLU(0.1), x) for form, x in zip(forms, inputs)]
     trained = [network(Latent.of(by, w)) for by in transforms(mask)]
     learned = [network(Dense(w), ReLU(), start(grid)) for start in (pact, learned_step, learned_offset)]

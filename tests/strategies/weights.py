@@ -165,10 +165,30 @@ def shared_pruned(dtype: type | None = None) -> st.SearchStrategy[Shared]:
 
 @st.composite
 def low_rank(draw: st.DrawFn, dtype: type | None = None) -> LowRank:
-    """Of any rank, more than the matrix has too."""
+    """Of arrays, of any rank, more than the matrix has too."""
     w, rank = draw(matrices(dtype)), draw(st.integers(1, 14))
     A = np.random.default_rng(draw(seeds)).standard_normal((w.shape[0], rank)).astype(w.dtype)
-    return LowRank(A, np.resize(w, (rank, w.shape[1])))
+    return LowRank.of(A, np.resize(w, (rank, w.shape[1])))
+
+
+@st.composite
+def factors(draw: st.DrawFn, dtype: type | None = None) -> LowRank:
+    """Of two weights, each in a form of its own."""
+    given = dtype or draw(dtypes)
+    A, B = (draw(st.one_of([form(given) for form in THIN])) for _ in range(2))
+    return LowRank(fitting(A, (A.shape[0], B.shape[0])), B)
+
+
+@st.composite
+def factors_in_training(draw: st.DrawFn, dtype: type | None = None) -> LowRank:
+    """Of which one or both train through their rounding."""
+    weight = draw(factors(dtype))
+    latent = [
+        Latent.of(FakeQuantize(draw(uniforms), draw(granularities), mask=draw(st.none() | masks(w.shape))), w.dense())
+        for w in (weight.A, weight.B)
+    ]
+    A, B = draw(st.sampled_from([latent, [latent[0], weight.B], [weight.A, latent[1]]]))
+    return LowRank(A, B)
 
 
 @st.composite
@@ -188,7 +208,7 @@ def fitting(weight: Any, shape: tuple[int, int]) -> Any:
         case Sum(parts=parts):
             return Sum(tuple(fitting(part, shape) for part in parts))
         case LowRank(A=A, B=B):
-            return LowRank(A[rows], B[:, columns])
+            return LowRank(fitting(A, (shape[0], weight.rank)), fitting(B, (weight.rank, shape[1])))
         case Sparse():
             return Sparse.from_dense(weight.dense()[at], weight.mask[at])
         case Quantized():
@@ -378,13 +398,14 @@ def on_trained_interval(draw: st.DrawFn, dtype: type | None = None) -> Latent:
     return replace(weight, p=tuple(p * p.dtype.type(factor) for p, factor in zip(weight.p, factors)))
 
 
-STORED_ALONE: list[Callable[..., st.SearchStrategy[Any]]] = [
-    dense, sparse, dense_codes, sparse_codes, float_zero_codes, halfway_codes, encoded, shared, shared_pruned, low_rank,
+THIN: list[Callable[..., st.SearchStrategy[Any]]] = [
+    dense, sparse, dense_codes, sparse_codes, float_zero_codes, halfway_codes, encoded, shared, shared_pruned,
 ]  # fmt: skip
+STORED_ALONE = [*THIN, low_rank, factors]
 STORED = [*STORED_ALONE, sums]
 FORMS: list[Callable[..., st.SearchStrategy[Weight]]] = [
     *STORED, fake_quantized, fake_quantized_pruned, rounded, masked, soft_threshold, powerpropagation, supermask,
-    n_of_m, hard_concrete, variational, movement, soft_movement, nested,
+    n_of_m, hard_concrete, variational, movement, soft_movement, nested, factors_in_training,
     lsq, tqt, a2q, relaxed, dorefa, binary, twn, ttq, by_gradient_rule, on_trained_interval,
 ]  # fmt: skip
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
