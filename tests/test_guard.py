@@ -15,7 +15,20 @@ from nncomp.hooks import Hook
 from nncomp.measure import accuracy, agreement
 from nncomp.network import MLP
 from nncomp.optim import Adam
-from nncomp.steps import FineTune, Guard, Prune, Quantize, Share, Shrink, TooMuchLost, compress, halve, stop, undo
+from nncomp.steps import (
+    Factor,
+    FineTune,
+    Guard,
+    Prune,
+    Quantize,
+    Share,
+    Shrink,
+    TooMuchLost,
+    compress,
+    halve,
+    stop,
+    undo,
+)
 from nncomp.steps.gentler import gentler
 from nncomp.steps.log import Log
 from nncomp.steps.recipe import Recipe
@@ -66,6 +79,9 @@ def test_or_halved_up_to_three_times(dense: MLP) -> None:
     never, attempts = Guard(0.0, min_agreement=1.0, then=halve)(Share(1), dense, dense, DATA)
     assert len(attempts) <= 4 and [a.step.k for a in attempts] == [1, 2, 4, 8][: len(attempts)]  # type: ignore[attr-defined]
     assert (never is dense) == (not attempts[-1].allowed)
+    pairs, attempts = Guard(0.0, min_agreement=0.98, then=halve)(Factor(rank=1), dense, dense, DATA)
+    assert [a.step.rank for a in attempts] == [1, 2, 4, 8][: len(attempts)] and len(attempts) > 1  # type: ignore[attr-defined]
+    assert attempts[-1].allowed and pairs.fingerprint() == attempts[-1].step(dense, DATA).fingerprint()
     nothing, attempts = Guard(0.02, then=halve)(Break(), dense, dense, DATA)
     assert nothing is dense and len(attempts) == 1, "there is no half of it"
 
@@ -121,7 +137,12 @@ def test_half_a_step(dense: MLP) -> None:
         Uniform(4), inputs=Uniform(6, signed=False, symmetric=False)
     )
     assert gentler(Quantize(Uniform(5)), dense) == Quantize(Uniform(8))
-    for step in (Quantize(), Quantize(through=TWN(), during=SHORT), FineTune(), Shrink(0.5)):
+    assert gentler(Factor(rank=3, sparsity=0.9), dense) == Factor(rank=6, sparsity=0.9)
+    assert gentler(Factor(energy=0.5, during=SHORT), dense) == Factor(energy=0.75, during=SHORT)
+    assert gentler(Factor(budget=0.25), dense) == Factor(budget=0.5)
+    assert gentler(Factor(budget=0.75), dense) == Factor(budget=1.0)
+    whole = Factor(energy=1.0), Factor(budget=1.0)
+    for step in (Quantize(), Quantize(through=TWN(), during=SHORT), FineTune(), Shrink(0.5), *whole):
         assert gentler(step, dense) is None
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from nncomp.formats import Uniform
 from nncomp.network import MLP
+from nncomp.steps.factor import Factor
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
 from nncomp.steps.share import Share
@@ -16,7 +17,8 @@ def gentler(step: CompressionStep, network: MLP) -> CompressionStep | None:
     """The same step, half as far from the `network` it is for, or None where half of it has no meaning.
 
     `Prune`: a sparsity midway between the network's and the one asked for. `Quantize`: twice the bits of a uniform
-    grid of weights, up to 8, and so of inputs. `Share`: twice the values.
+    grid of weights, up to 8, and so of inputs. `Share`: twice the values. `Factor`: twice the rank, an energy midway to
+    all of it, or twice the budget, at most all.
 
     >>> from nncomp.steps import FineTune
     >>> network = MLP.init([4, 2])
@@ -28,6 +30,12 @@ def gentler(step: CompressionStep, network: MLP) -> CompressionStep | None:
             return replace(step, sparsity=(step.sparsity + zeros(network)) / 2)
         case Share():
             return replace(step, k=2 * step.k)
+        case Factor(rank=int(rank)):
+            return replace(step, rank=2 * rank)
+        case Factor(energy=float(energy)) if energy < 1:
+            return replace(step, energy=(1 + energy) / 2)
+        case Factor(budget=float(budget)) if budget < 1:
+            return replace(step, budget=min(1.0, 2 * budget))
         case Quantize(weights=Uniform(bits=bits) as weights) if bits < 8 and step.through is None:
             finer = replace(step, weights=replace(weights, bits=min(8, 2 * bits)))
             if isinstance(step.inputs, Uniform) and step.inputs.bits < 8:
