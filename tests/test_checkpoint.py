@@ -92,6 +92,12 @@ def summed() -> MLP:
     return FineTune(epochs=5, batch=8, optimizer=Adam(rate=0.2))(codes, DATA)
 
 
+def coded_factors() -> MLP:
+    """Scales of both factors that have moved already."""
+    codes = Quantize(Uniform(4))(Factor(rank=1)(NETWORK, DATA), DATA)
+    return FineTune(epochs=5, batch=8, optimizer=Adam(rate=0.2))(codes, DATA)
+
+
 MEANWHILE = FineTune(epochs=4, batch=8, optimizer=AdamW(rate=0.02), dropout=(0.1, 0.2), seed=3)
 PATIENT = replace(MEANWHILE, patience=1, optimizer=SGD(0.3, nesterov=True), smoothing=0.1)
 TRAININGS: dict[str, Any] = {
@@ -118,6 +124,10 @@ TRAININGS: dict[str, Any] = {
     "update": lambda hooks: Update(MEANWHILE)(quantized(), DATA, hooks),
     "factors": lambda hooks: Factor(rank=1, during=MEANWHILE)(NETWORK, DATA, hooks),
     "factors beside a sparse part": lambda hooks: Factor(rank=1, sparsity=0.9, during=MEANWHILE)(NETWORK, DATA, hooks),
+    "factors in codes": lambda hooks: MEANWHILE(coded_factors(), DATA, hooks),
+    "factors through quantization": lambda hooks: Quantize(Uniform(3), during=MEANWHILE)(
+        Factor(rank=1)(NETWORK, DATA), DATA, hooks
+    ),
     "distillation": lambda hooks: Distill(student=MLP.init([6, 4, 3]), during=MEANWHILE)(NETWORK, DATA, hooks),
     "patterns that change": lambda hooks: MEANWHILE(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),
     "patterns, the best of them": lambda hooks: PATIENT(sparse(sizes=(6, 5, 3)), DATA, (Wander(), *hooks)),

@@ -7,17 +7,19 @@ from typing import Any
 import pytest
 
 from nncomp.augment import Jitter
+from nncomp.data import load_data
 from nncomp.distill import arithmetic_mean, dkd, pkt, vid
 from nncomp.factor import activation_svd, svd
 from nncomp.files import save
 from nncomp.formats import PerGroup, PerRow, Uniform, nearest_away
 from nncomp.hooks import SNFS, DeepR, TopKAST
 from nncomp.learning_rate import Step
+from nncomp.measure import form
 from nncomp.network import MLP
 from nncomp.optim import SGD, AdamW
 from nncomp.prune import cubic, geometric_median, keep_largest, random, row_l1, sparsegpt
 from nncomp.quantize import Dynamic, hqq, l2qer, magr, spqr
-from nncomp.steps import Distill, Factor, FineTune, Preprocess, Prune, Quantize, Reconstruct, Shrink
+from nncomp.steps import Distill, Factor, FineTune, Preprocess, Prune, Quantize, Reconstruct, Shrink, compress
 from nncomp.steps.match import Match
 from nncomp.steps.recipe import Recipe, presets
 from nncomp.steps.tables import RecipeError
@@ -39,6 +41,7 @@ from nncomp.transforms import (
     Variational,
     learned_step,
 )
+from nncomp.weights import LowRank
 
 GOOD = """
 data = "digits"
@@ -198,6 +201,24 @@ def test_factors_in_words(tmp_path: Path) -> None:
     ):
         with pytest.raises(RecipeError, match=message):
             recipe(tmp_path, text.replace(old, new))
+
+
+def test_factors_in_eight_bits(tmp_path: Path) -> None:
+    """The same as by hand, the words for the formats and groups of each factor included."""
+    text = """
+    [[steps]]
+    step = "Factor"
+    budget = 0.6
+    [[steps]]
+    step = "Quantize"
+    weights = { bits = 4 }
+    per = { is = "PerGroup", group = 8 }
+    """
+    data, network = load_data("digits"), MLP.init([64, 24, 10])
+    last = recipe(tmp_path, text)(data, network)
+    assert form(last.layers[0].weight).endswith(" int4") and isinstance(last.layers[0].weight, LowRank)
+    by_hand = compress(network, [Factor(budget=0.6), Quantize(Uniform(4), PerGroup(8))], data)
+    assert last.fingerprint() == by_hand.fingerprint()
 
 
 def test_the_presets_are_what_their_first_lines_say() -> None:

@@ -13,8 +13,8 @@ from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.optim import Adam
 from nncomp.quantize import Dynamic
-from nncomp.steps import CompressionStep, FineTune, MixedPrecision, Prune, Quantize, Share, Update, compress
-from nncomp.weights import Encoded, Quantized, Shared, Sparse
+from nncomp.steps import CompressionStep, Factor, FineTune, MixedPrecision, Prune, Quantize, Share, Update, compress
+from nncomp.weights import Encoded, LowRank, Quantized, Shared, Sparse, Weight
 from tests.strategies.data import blobs
 
 DATA = Data(blobs(600, 1), blobs(300, 2))
@@ -42,6 +42,8 @@ FORMS: dict[str, list[CompressionStep]] = {
     "a scale a column": [Quantize(Uniform(8), PerColumn(), inputs=None)],
     "mixed": [MixedPrecision(8.5, (Quantize(Uniform(4), inputs=None), Quantize(Uniform(8), inputs=None)))],
     "mxfp4": [Quantize(mxfp4, inputs=None)],
+    "factors in int4": [Factor(rank=4), Quantize(Uniform(4))],
+    "factors in mxfp4": [Factor(rank=4), Quantize(mxfp4, inputs=None)],
 }
 
 
@@ -56,18 +58,27 @@ def test_it_learns_in_its_form(dense: MLP, form: str) -> None:
     for a, b in zip(small.layers, again.layers):
         assert type(a.weight) is type(b.weight) and a.weight.nbytes == b.weight.nbytes
         assert type(a.input) is type(b.input) and b.norm is None
-        match a.weight, b.weight:
-            case Quantized() as old, Quantized() as new:
-                assert old.grid.format == new.grid.format and old.grid.group == new.grid.group
-                assert old.grid.scale.shape == new.grid.scale.shape
-                if isinstance(old.codes, Sparse) and isinstance(new.codes, Sparse):
-                    np.testing.assert_array_equal(old.codes.mask, new.codes.mask)
-            case Sparse() as old, Sparse() as new:
-                np.testing.assert_array_equal(old.mask, new.mask)
-            case Shared() as old, Shared() as new:
-                np.testing.assert_array_equal(old.dense() == 0, new.dense() == 0)
-            case Encoded() as old, Encoded() as new:
-                assert old.format == new.format
+        same_form(a.weight, b.weight)
+
+
+def same_form(a: Weight, b: Weight) -> None:
+    assert type(a) is type(b)
+    match a, b:
+        case LowRank() as old, LowRank() as new:
+            same_form(old.A, new.A)
+            same_form(old.B, new.B)
+        case Quantized() as old, Quantized() as new:
+            assert old.grid.format == new.grid.format and old.grid.group == new.grid.group
+            assert old.grid.scale.shape == new.grid.scale.shape
+            assert (old.dense() != new.dense()).any(), "codes move"
+            if isinstance(old.codes, Sparse) and isinstance(new.codes, Sparse):
+                np.testing.assert_array_equal(old.codes.mask, new.codes.mask)
+        case Sparse() as old, Sparse() as new:
+            np.testing.assert_array_equal(old.mask, new.mask)
+        case Shared() as old, Shared() as new:
+            np.testing.assert_array_equal(old.dense() == 0, new.dense() == 0)
+        case Encoded() as old, Encoded() as new:
+            assert old.format == new.format and (old.dense() != new.dense()).any()
 
 
 def test_input_grids_are_fitted_to_what_comes_now(dense: MLP) -> None:

@@ -20,10 +20,10 @@ from nncomp.quantize import Dynamic, bias_correction, minmax, qera
 from nncomp.quantize.ranges import Range
 from nncomp.shown import shown, word
 from nncomp.steps.distill import Training, check_training
-from nncomp.steps.rounding import brings_grid, by_method, check_low_rank, check_method, in_floats, shipped, with_factors
+from nncomp.steps.rounding import by_method, check_low_rank, check_method, check_pairs, in_floats, shipped, with_factors
 from nncomp.steps.through import Through, companions
 from nncomp.transforms import FakeQuantize, Rounded, TrainedInput
-from nncomp.weights import Dense, Latent, Sparse
+from nncomp.weights import Dense, Latent, LowRank, Sparse, Weight
 from nncomp.weights.latent import Transform
 
 
@@ -47,7 +47,9 @@ class Quantize:
     `low_rank`: `lqer`, `l2qer` and `qera` find them of what rounding lost, `svdquant` before it. Such weights are a
     `Sum` of codes and the rest, and multiply floats; all its parts train in a `FineTune` to come. It is this step and
     no second one that does that, since the weights in floats are gone later, and the layers to come are to see the
-    correction. `correct_bias`: biases give the outputs on the samples the mean they would have with weights in floats
+    correction. Of a `LowRank` weight each factor is rounded to nearest, or trains through it, by its own ranges and
+    scales, which no `method`, `rank` or `through` is for, and what goes from one to the other stays in floats.
+    `correct_bias`: biases give the outputs on the samples the mean they would have with weights in floats
     (`bias_correction`). Batch norms train along and are folded in the end, into weights or into scales; those of shared
     or encoded weights stay.
 
@@ -111,19 +113,18 @@ class Quantize:
         if self.train_inputs is not None and (self.during is None or not isinstance(self.inputs, Uniform)):
             raise ValueError(f"{word(self.train_inputs)} trains static grids of the inputs: `during` and a Uniform")
         if self.method is not None:
-            check_method(self.method)
+            check_method(self.method, self.weight_ranges)
             if self.during is not None or not isinstance(self.weights, Uniform):
                 raise ValueError(
                     f"{word(self.method)} rounds to a uniform grid at once: no training, no {self.weights}"
                 )
-            if brings_grid(self.method) and self.weight_ranges is not minmax:
-                raise ValueError(f"{word(self.method)} brings its own grid: weight_ranges are not for it")
         if self.rank:
             check_low_rank(self.low_rank)
         if (self.during is not None) if self.rank else self.low_rank is not qera:
             raise ValueError(f"{word(self.low_rank)} finds factors of a rank of at least 1, once weights are trained")
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
+        check_pairs(network, *(name for name in ("method", "rank", "through") if getattr(self, name)))
         if self.during is not None:
             start = self._with_trained_inputs(self._with_inputs(network.with_layers(self._latent), data))
             own = companions(self.through, len(data.train))
@@ -151,9 +152,16 @@ class Quantize:
         return new
 
     def _latent(self, layer: Linear) -> Linear:
-        """The layer's float weight, seen through its quantization; its pattern, if it has one, kept."""
+        """The layer's float weight seen through its quantization; of a product, each factor through one of its own."""
         layer = in_floats(layer)
-        weight = layer.weight.prepared()
+        weight = layer.weight
+        if isinstance(weight, LowRank):
+            return replace(layer, weight=replace(weight, A=self._seen(weight.A), B=self._seen(weight.B)))
+        return replace(layer, weight=self._seen(weight))
+
+    def _seen(self, weight: Weight) -> Latent:
+        """A matrix seen through its quantization; its pattern, if it has one, kept."""
+        weight = weight.prepared()
         mask = weight.mask if isinstance(weight, Sparse) else None
         transform: Transform
         if self.through is not None:
@@ -162,7 +170,7 @@ class Quantize:
             transform = Rounded(self.weights, mask)
         else:
             transform = FakeQuantize(self.weights, self.per, self.weight_ranges, mask)
-        return replace(layer, weight=Latent.of(transform, weight.dense()), input=None)
+        return Latent.of(transform, weight.dense())
 
     def _rounded(self, layer: Linear, i: int, evidence: Evidence) -> Linear:
         """Layer i in codes, with its outliers if the method has any."""

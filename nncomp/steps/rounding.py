@@ -18,9 +18,10 @@ from nncomp.formats import Grid, Uniform
 from nncomp.formats.granularity import Granularity
 from nncomp.layer import Linear
 from nncomp.layerwise import described
+from nncomp.network import MLP
 from nncomp.quantize.checks import check_codes
 from nncomp.quantize.nearest import fit_grid
-from nncomp.quantize.ranges import Range
+from nncomp.quantize.ranges import Range, minmax
 from nncomp.scoring import asked
 from nncomp.shown import word
 from nncomp.transforms import Relaxed
@@ -41,12 +42,23 @@ def shipped(layer: Linear) -> Linear:
     if isinstance(weight, Latent) and isinstance(weight.transform, Relaxed):
         layer = replace(layer, weight=weight.with_params((np.ones_like(weight.p[0]), weight.w)))
     layer = layer.stored()
-    return layer.folded() if isinstance(layer.weight, Quantized) else layer
+    rows = layer.weight.A if isinstance(layer.weight, LowRank) else layer.weight
+    return layer.folded() if isinstance(rows, Quantized) else layer
 
 
-def check_method(method: Callable[..., Any]) -> None:
-    """Raise unless `method` can be given all that it asks for to round weights."""
+def check_method(method: Callable[..., Any], ranges: Range) -> None:
+    """Raise unless `method` can be given all that it asks for to round weights, with `ranges` that its grid is of."""
     asked(method, *_of_grid(method))
+    if brings_grid(method) and ranges is not minmax:
+        raise ValueError(f"{word(method)} brings its own grid: weight_ranges are not for it")
+
+
+def check_pairs(network: MLP, *ways: str) -> None:
+    """Raise where `ways` that weights are rounded, if any, would meet factors, each of which is rounded by itself."""
+    for i, layer in enumerate(network.layers):
+        if ways and isinstance(layer.weight, LowRank):
+            told = f"layer {i}: {ways[0]} is for dense float weights, not LowRank, whose factors are rounded to nearest"
+            raise ValueError(f"{told}: leave {ways[0]} out, or do not factor before")
 
 
 def check_low_rank(method: Callable[..., Any]) -> None:

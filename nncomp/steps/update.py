@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,16 +19,17 @@ from nncomp.steps.distill import Training, check_training
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.rounding import shipped
 from nncomp.transforms import FakeQuantize, Rounded
-from nncomp.weights import Encoded, Latent, Quantized, Sparse
+from nncomp.weights import Encoded, Latent, LowRank, Quantized, Sparse
 
 
 @dataclass(frozen=True, repr=False)
 class Update:
     """Train a network on other data than it was made on; every layer ends in the form, and in the bytes, it had.
 
-    Kept values of sparse layers, centers of shared ones and factors train as in `FineTune`. Codes are trained through
-    their format, which `FineTune` leaves as they are: each layer's own, per row or group as it was, its pattern kept;
-    its scales are fitted to the weights as they move. Static input grids are fitted to the first `samples` anew.
+    Kept values of sparse layers, centers of shared ones and factors train as in `FineTune`. Codes, a factor's too, are
+    trained through their format, which `FineTune` leaves as they are: each layer's own, per row or group as it was, its
+    pattern kept; its scales are fitted to the weights as they move. Static input grids are fitted to the first
+    `samples` anew.
 
     >>> from nncomp.data import load_data
     >>> from nncomp.steps import Prune, Quantize, compress
@@ -54,14 +56,21 @@ class Update:
 
 def _trainable(layer: Linear) -> Linear:
     """The layer with weights in floats behind the codes it is to have again."""
-    match layer.weight:
+    weight = layer.weight
+    if isinstance(weight, LowRank):
+        return replace(layer, weight=replace(weight, A=_behind_codes(weight.A), B=_behind_codes(weight.B)))
+    return replace(layer, weight=_behind_codes(weight))
+
+
+def _behind_codes(weight: Any) -> Any:
+    """The floats of codes, seen through their format; another weight itself."""
+    match weight:
         case Quantized(codes=codes, grid=grid):
             mask = codes.mask if isinstance(codes, Sparse) else None
-            transform = FakeQuantize(grid.format, _granularity(grid), mask=mask)
-            return replace(layer, weight=Latent.of(transform, layer.weight.dense()))
+            return Latent.of(FakeQuantize(grid.format, _granularity(grid), mask=mask), weight.dense())
         case Encoded(format=format):
-            return replace(layer, weight=Latent.of(Rounded(format), layer.weight.dense()))
-    return layer
+            return Latent.of(Rounded(format), weight.dense())
+    return weight
 
 
 def _granularity(grid: Grid) -> Granularity:
