@@ -21,11 +21,13 @@ from nncomp.files import load, to_bytes
 from nncomp.measure import score
 from nncomp.network import MLP
 from nncomp.prune import keep_in_proportion
-from nncomp.search import Found, PruneAndShare, Search, Workers, workers
+from nncomp.search import Found, PruneAndShare, Search, Workers, layer_sensitivity, workers
 from nncomp.search.found import betters, smallest_within
-from nncomp.search.generation import attempt
-from nncomp.search.trial import Trial
-from nncomp.steps import FineTune, Prune, Share
+from nncomp.search.generation import Maker, attempt
+from nncomp.search.space import SPARSITIES
+from nncomp.search.store import Store
+from nncomp.search.trial import Trial, losses_of
+from nncomp.steps import FineTune, Prune, Reconstruct, Share
 from tests.search.test_executors import wait
 from tests.strategies.data import blobs
 
@@ -124,6 +126,23 @@ def test_what_is_found_is_as_measured_and_the_test_split_has_no_say(reference: F
     assert reference.network.fingerprint() == chosen.fingerprint()
 
 
+def test_a_generation_comes_in_the_order_it_was_asked_for_and_the_same_recipe_is_followed_once(tmp_path: Path) -> None:
+    split, content = DATA.validation, to_bytes(NETWORK)
+    followed: list[str] = []
+
+    class Counted(Backwards):
+        def each(self, function: Callable[..., Any], tasks: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
+            followed.extend(tasks)
+            return super().each(function, tasks)
+
+    maker = Maker(content, DATA, "", split, losses_of(NETWORK, split), Store.of(tmp_path, {}), Counted())
+    sparsities, told = (0.2, 0.9, 0.2, 0.5), []  # type: ignore[var-annotated]
+    made = maker([[Prune(s)] for s in sparsities], [{"s": s} for s in sparsities], told.append)
+    assert [trial.parameters["s"] for trial in made] == [*sparsities]
+    assert [trial.score for trial in made] == [score(Prune(s)(NETWORK, DATA), split) for s in sparsities]
+    assert len(followed) == 3 and told == [0, 1, 2, 4]
+
+
 def test_the_original_is_the_answer_where_nothing_passes(tmp_path: Path) -> None:
     found = replace(SEARCH, max_drop=0.0, caution=1e6, trials=2)(NETWORK, DATA, tmp_path)
     assert all(trial.error > 0 for trial in found.trials)
@@ -218,9 +237,20 @@ def test_the_space_prunes_by_the_exact_allocation_and_trains_by_the_seed(tmp_pat
     pruning, training, sharing = ask(Fixed(), 9)  # type: ignore[arg-type]
     assert isinstance(pruning, Prune) and isinstance(training, FineTune) and isinstance(sharing, Share)
     assert pruning.sparsity == 0.75 and isinstance(pruning.keep, partial) and pruning.keep.func is keep_in_proportion
+    ways = [Reconstruct(s) if s else () for s in SPARSITIES]
+    rise = layer_sensitivity(NETWORK, DATA, ways, samples=200).rise
+    kept = np.multiply.outer((576, 1152, 96), 1 - np.array(SPARSITIES))
+
+    def sums(table: np.ndarray) -> np.ndarray:
+        return table[0, :, None, None] + table[1, :, None] + table[2]
+
+    best = np.where(sums(kept) <= 0.25 * 1824 + 1e-6, sums(rise), np.inf).min()
     budgets = pruning.keep.keywords["relative"]
-    assert sum((1 - s) * n for s, n in zip(budgets, (576, 1152, 96))) <= 0.25 * 1824 + 1e-6
+    found = [SPARSITIES.index(s) for s in budgets]
+    assert sums(kept)[tuple(found)] <= 0.25 * 1824 + 1e-6
+    assert sums(rise)[tuple(found)] == pytest.approx(best, abs=1e-12) and best < 0.9 * sums(rise)[-1, -1, -1]
     assert training.seed == 9 and sharing.k == 4 and sharing.during is not None and sharing.during.epochs == 1
+    assert pruning.during is not None and pruning.during.seed == sharing.during.seed == 9
 
 
 @pytest.mark.parametrize(
