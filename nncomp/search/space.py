@@ -46,7 +46,7 @@ class PruneAndShare:
     PruneAndShare(kept=(0.05, 0.1))
     """
 
-    kept: tuple[float, float] = (0.02, 0.2)
+    kept: tuple[float, float] = (0.03, 0.2)
     values: tuple[int, ...] = (8, 16, 32)
     epochs: tuple[int, int, int] = (20, 40, 10)
     rate: float = 0.2
