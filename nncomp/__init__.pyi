@@ -1,5 +1,6 @@
 __version__: str
 
+from . import coding as coding
 from . import crosscheck as crosscheck
 from . import distill as distill
 from . import factor as factor
