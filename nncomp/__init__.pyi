@@ -35,6 +35,7 @@ from .evidence import Evidence as Evidence
 from .files import Checkpoint as Checkpoint
 from .files import FileError as FileError
 from .files import Lineage as Lineage
+from .files import entropy_bytes as entropy_bytes
 from .files import load as load
 from .files import read_lineage as read_lineage
 from .files import save as save

@@ -19,11 +19,11 @@ FREE, A_BYTE = 2**14, 64
 
 
 def stream() -> Any:
-    """constriction's coders; an ImportError that says how to install it."""
+    """constriction's coders; an ImportError that says what to install."""
     try:
         import constriction
     except ImportError as error:
-        raise ImportError("entropy coding needs constriction: pip install 'nncomp[coding]'") from error
+        raise ImportError("entropy coding needs constriction, nncomp's extra coding") from error
     return constriction.stream
 
 

@@ -2,6 +2,7 @@
 
 from nncomp.files.atomic import write_atomically
 from nncomp.files.checkpoint import Checkpoint
+from nncomp.files.condensed import entropy_bytes
 from nncomp.files.lineage import Lineage
 from nncomp.files.network_file import FileError, from_bytes, load, read_lineage, save, to_bytes
 
@@ -9,6 +10,7 @@ __all__ = [
     "Checkpoint",
     "FileError",
     "Lineage",
+    "entropy_bytes",
     "from_bytes",
     "load",
     "read_lineage",

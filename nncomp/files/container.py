@@ -88,9 +88,9 @@ def _entry(name: str, told: Any) -> Entry:
     if told["dtype"] not in list(DTYPES):
         raise ValueError(f"{brief(name)} has the unknown dtype {brief(told['dtype'])}")
     shape, offsets = told["shape"], told["data_offsets"]
-    if not _counts(shape) or len(shape) > MOST_DIMENSIONS:
+    if not counts(shape) or len(shape) > MOST_DIMENSIONS:
         raise ValueError(f"{brief(name)} has the impossible shape {brief(shape)}")
-    if not _counts(offsets) or len(offsets) != 2:
+    if not counts(offsets) or len(offsets) != 2:
         raise ValueError(f"{brief(name)} has the impossible data_offsets {brief(offsets)}")
     dtype = np.dtype(DTYPES[told["dtype"]])
     needed = math.prod(shape) * dtype.itemsize  # Python's integers: no product wraps
@@ -99,7 +99,8 @@ def _entry(name: str, told: Any) -> Entry:
     return Entry(name, dtype, tuple(shape), *offsets)
 
 
-def _counts(values: Any) -> bool:
+def counts(values: Any) -> bool:
+    """Whether a JSON value is a list of sizes."""
     return isinstance(values, list) and all(type(n) is int and 0 <= n < 2**63 for n in values)
 
 

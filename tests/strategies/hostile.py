@@ -170,13 +170,13 @@ def _json(content: bytes, rng: random.Random) -> bytes:
         told = json.loads(header["__metadata__"]["nncomp"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return content[::-1]
-    _change(rng.choice((header, told, told)), rng)
+    alter(rng.choice((header, told, told)), rng)
     if isinstance(header.get("__metadata__"), dict):
         header["__metadata__"]["nncomp"] = json.dumps(told)
     return container(header, body)
 
 
-def _change(table: Any, rng: random.Random) -> None:
+def alter(table: Any, rng: random.Random) -> None:
     """Somewhere in a tree of tables and lists, put another value, take one away, or swap two."""
     places = []
 
