@@ -11,7 +11,7 @@ from typing import Self
 
 from nncomp.chart import draw
 from nncomp.data import Data
-from nncomp.files import to_bytes
+from nncomp.files import entropy_bytes, to_bytes
 from nncomp.measure import Cost, accuracy, agreement, check_fit, form, latency, layer_cost, network_cost
 from nncomp.network import MLP
 from nncomp.shown import aligned
@@ -28,7 +28,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Row:
-    """One network: cost, bytes of its file (lineage aside), accuracy, agreement with the first one, seconds a call."""
+    """One network: cost, bytes of its file (lineage aside), accuracy, agreement with the first one, seconds a call.
+
+    `bound`: bytes below which entropy coding does not take it; None where the file is not a coded one.
+    """
 
     name: str
     cost: Cost
@@ -38,6 +41,7 @@ class Row:
     latency_1: float
     latency_256: float
     layers: tuple[Layer, ...]
+    bound: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,11 @@ class Report:
     rows: tuple[Row, ...]
 
     @classmethod
-    def of(cls, networks: Iterable[tuple[str, MLP]], data: Data) -> Self:
-        """Measure named networks on the test split, or on the validation split of data that has none."""
+    def of(cls, networks: Iterable[tuple[str, MLP]], data: Data, coded: bool = False) -> Self:
+        """Measure named networks on the test split, or on the validation split of data that has none.
+
+        `coded`: their files' integers are entropy-coded.
+        """
         split = data.test or data.validation
         rows, first = [], None
         for name, network in networks:
@@ -70,12 +77,13 @@ class Report:
                 Row(
                     name,
                     network_cost(network),
-                    len(to_bytes(network)),
+                    len(to_bytes(network, coded=coded)),
                     accuracy(network, split),
                     agreement(network, first, split.x),
                     latency(network, 1),
                     latency(network, 256),
                     tuple(layers),
+                    entropy_bytes(network) if coded else None,
                 )
             )
         if not rows:
@@ -84,9 +92,10 @@ class Report:
 
     def __str__(self) -> str:
         """Two tables: the networks, then the layers of the last one."""
-        head = ["network", "error %", "agree %", "file kB", "ratio", "resident kB", "nonzeros", "bits/w"]
-        lines = [[*head, "mult-adds", "batch 1", "batch 256"]]
-        for row in self.rows:
+        bounds = [[] if row.bound is None else [f"{row.bound / 1e3:.1f}"] for row in self.rows]
+        head = ["network", "error %", "agree %", "file kB", *(["bound kB"] if any(bounds) else []), "ratio"]
+        lines = [[*head, "resident kB", "nonzeros", "bits/w", "mult-adds", "batch 1", "batch 256"]]
+        for row, bound in zip(self.rows, bounds):
             c = row.cost
             lines.append(
                 [
@@ -94,6 +103,7 @@ class Report:
                     f"{100 - 100 * row.accuracy:.2f}",
                     f"{100 * row.agreement:.2f}",
                     f"{row.disk / 1e3:.1f}",
+                    *bound,
                     f"{self.rows[0].disk / row.disk:.1f}x",
                     f"{c.resident / 1e3:.1f}",
                     f"{c.nonzeros:,}",

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from nncomp import __version__
 from nncomp.cli.program import app
 from nncomp.data import load_data
-from nncomp.files import load, read_lineage, to_bytes
+from nncomp.files import entropy_bytes, load, read_lineage, to_bytes
 from nncomp.measure import accuracy
 from nncomp.steps.recipe import presets
 
@@ -67,6 +67,16 @@ def test_compress_writes_what_it_tells(tiny: Path, tmp_path: Path) -> None:
     assert (tmp_path / "b" / "network.safetensors").read_bytes() == file.read_bytes(), "same seed, same bytes"
     nncomp("compress", tiny, "--out", tmp_path / "c", "--seed", 1)
     assert (tmp_path / "c" / "network.safetensors").read_bytes() != file.read_bytes()
+
+
+def test_coded_files_are_reported_as_they_are_written(tiny: Path, tmp_path: Path) -> None:
+    done = inside("compress", tiny, "--out", tmp_path / "a", "--coded", "--json")
+    last, file = json.loads(done.stdout)["rows"][-1], tmp_path / "a" / "network.safetensors"
+    assert file.read_bytes() == to_bytes(load(file), read_lineage(file), coded=True) != to_bytes(load(file))
+    assert last["disk"] == len(to_bytes(load(file), coded=True)) < len(to_bytes(load(file)))
+    assert last["bound"] == entropy_bytes(load(file)) < last["disk"]
+    again = json.loads(inside("report", file, "--coded", "--json").stdout)["rows"][0]
+    assert (again["disk"], again["bound"]) == (last["disk"], last["bound"])
 
 
 def test_help_teaches() -> None:

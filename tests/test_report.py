@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nncomp.data import Data, Split
-from nncomp.files import save
+from nncomp.files import entropy_bytes, save
 from nncomp.layer import Linear
 from nncomp.measure import Cost, accuracy, agreement, form, latency, layer_cost, network_cost
 from nncomp.network import MLP
@@ -77,6 +77,20 @@ def test_report_says_what_was_measured(network: MLP, data: Data, tmp_path: Path)
     assert told["rows"][1]["cost"]["stored"] == 24 and told["rows"][1]["layers"][0]["shape"] == [2, 4]
     report.plot(tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_report_of_coded_files_has_their_bounds_beside_their_sizes(data: Data, tmp_path: Path) -> None:
+    first = MLP.init([4, 400, 2])
+    codes = (Quantized(*round_to_nearest(layer.weight.dense())) for layer in first.layers)
+    networks = [first, MLP(tuple(replace(layer, weight=w) for layer, w in zip(first.layers, codes)))]
+    report = Report.of([(str(i), network) for i, network in enumerate(networks)], data, coded=True)
+    for i, (row, network) in enumerate(zip(report.rows, networks)):
+        assert row.disk == save(tmp_path / str(i), network, coded=True)
+        assert row.bound == entropy_bytes(network) < row.disk
+    head, _, *lines = str(report).splitlines()[1:5]
+    assert cells(head)[3:6] == ["file kB", "bound kB", "ratio"]
+    for line, row in zip(lines, report.rows, strict=True):
+        assert cells(line)[3:5] == [f"{row.disk / 1e3:.1f}", f"{row.bound / 1e3:.1f}"]
 
 
 def test_without_a_test_split_the_validation_split_is_reported(network: MLP, data: Data) -> None:

@@ -43,9 +43,12 @@ Folder = Annotated[
     Path | None,
     typer.Option(help="Where the IDX files of mnist and fashion-mnist lie; else NNCOMP_DATA, else downloaded once."),
 ]
+Coded = Annotated[
+    bool, typer.Option("--coded", help="Files of entropy-coded integers, their bounds beside their sizes.")
+]
 
 
-EXTRAS = {"optuna": "search", "loky": "search", "distributed": "dask"}
+EXTRAS = {"optuna": "search", "loky": "search", "distributed": "dask", "constriction": "coding"}
 
 
 def _version(asked: bool) -> None:

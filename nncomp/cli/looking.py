@@ -10,7 +10,7 @@ import typer
 from scipy.special import softmax
 
 from nncomp.chart import check_plot
-from nncomp.cli.app import AsJson, Folder, NetworkFile, command, data_names, write
+from nncomp.cli.app import AsJson, Coded, Folder, NetworkFile, command, data_names, write
 from nncomp.data import NAMES, load_data
 from nncomp.files import load, read_lineage
 from nncomp.inspection import Inspection
@@ -35,6 +35,7 @@ def report(
     ] = "digits",
     folder: Folder = None,
     plot: Annotated[Path | None, typer.Option(help="Draw size against error into this picture.")] = None,
+    coded: Coded = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure networks side by side.
@@ -49,7 +50,7 @@ def report(
     loaded = [(_name(path, networks), load(path)) for path in networks]
     if plot is not None:
         check_plot(plot)
-    measured = Report.of(loaded, load_data(data, folder))
+    measured = Report.of(loaded, load_data(data, folder), coded)
     if plot is not None:
         measured.plot(plot)
     write(measured.to_json() if as_json else str(measured))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from filelock import FileLock, Timeout
 
-from nncomp.cli.app import AsJson, DataName, Folder, ProgressBar, command, progress_bars, resumable, write
+from nncomp.cli.app import AsJson, Coded, DataName, Folder, ProgressBar, command, progress_bars, resumable, write
 from nncomp.data import Data, load_data
 from nncomp.files import load, save, write_atomically
 from nncomp.files.atomic import check_replaceable
@@ -56,6 +56,7 @@ def compress(
     folder: Folder = None,
     seed: Seed = 0,
     out: Out = Path("nncomp-out"),
+    coded: Coded = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a network and compress it by a recipe.
@@ -70,7 +71,7 @@ def compress(
     followed = Recipe.load(recipe, seed)
     if network is not None:
         followed = replace(followed, network=load(network), train=None)
-    _make(recipe, followed, data, folder, out, as_json)
+    _make(recipe, followed, data, folder, out, as_json, coded)
 
 
 @command
@@ -83,7 +84,9 @@ def demo(out: Out = Path("nncomp-demo"), as_json: AsJson = False) -> None:
     _make("digits", Recipe.load("digits"), None, None, out, as_json)
 
 
-def _make(name: str, recipe: Recipe, data_name: str | None, folder: Path | None, out: Path, as_json: bool) -> None:
+def _make(
+    name: str, recipe: Recipe, data_name: str | None, folder: Path | None, out: Path, as_json: bool, coded: bool = False
+) -> None:
     data = load_data(data_name or recipe.data, folder)
     names = ("network.safetensors", "report.json", "size-error.png", "log.jsonl")
     for result in names:
@@ -97,10 +100,10 @@ def _make(name: str, recipe: Recipe, data_name: str | None, folder: Path | None,
     try:
         with FileLock(kept / ".lock", timeout=0), resumable(kept), progress_bars() as progress:
             done, ended = _followed(recipe, data, kept, lambda stage: (ProgressBar(progress, stage),))
-            report = Report.of(done, data)
+            report = Report.of(done, data, coded)
             row = report.rows[-1]
             metrics = {f"{report.split} accuracy": row.accuracy, "agreement": row.agreement}
-            save(kept / names[0], done[-1][1], recipe.lineage(data, metrics))
+            save(kept / names[0], done[-1][1], recipe.lineage(data, metrics), coded)
             write_atomically(kept / names[1], (report.to_json() + "\n").encode())
             report.plot(kept / names[2])
             write_atomically(kept / names[3], "".join(f"{line}\n" for line in log_of(kept)).encode())

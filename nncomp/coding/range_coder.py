@@ -23,7 +23,7 @@ def stream() -> Any:
     try:
         import constriction
     except ImportError as error:
-        raise ImportError("entropy coding needs constriction, nncomp's extra coding") from error
+        raise ImportError("entropy coding needs constriction, nncomp's extra coding", name="constriction") from error
     return constriction.stream
 
 
