@@ -88,7 +88,7 @@ def search(
             with workers(many, dask) as at_work:
                 source = _source(data, folder)
                 found = wanted(given, source, out, at_work, lambda done, _: bars.update(bar, completed=done))
-            report = Report.of([("given", given), ("chosen", found.network)], whole())
+            report = Report.of([("given", given), ("chosen", found.network)], whole(), coded=True)
             write_atomically(out / names[0], content_of(found.network))
             write_atomically(out / names[1], (report.to_json() + "\n").encode())
             write_atomically(out / names[2], (found.to_json() + "\n").encode())

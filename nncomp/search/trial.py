@@ -43,12 +43,12 @@ class Trial:
 
 
 def content_of(network: MLP) -> bytes:
-    """What is written of a network, and the size of which counts.
+    """What is written of a network, and the size of which counts: its file, integers entropy-coded.
 
     >>> len(content_of(MLP.init([2, 1]))) < 4096
     True
     """
-    return to_bytes(network)
+    return to_bytes(network, coded=True)
 
 
 def attempt(content: bytes, source: Source, key: str, steps: Sequence[CompressionStep]) -> bytes | str:

@@ -147,7 +147,7 @@ def test_the_original_is_the_answer_where_nothing_passes(tmp_path: Path) -> None
     found = replace(SEARCH, max_drop=0.0, caution=1e6, trials=2)(NETWORK, DATA, tmp_path)
     assert all(trial.error > 0 for trial in found.trials)
     assert found.network is NETWORK and found.chosen is found.original and found.chosen.drop == 0
-    assert found.original.size == len(to_bytes(NETWORK))
+    assert found.original.size == len(to_bytes(NETWORK, coded=True))
     assert sum("*" in line for line in str(found).splitlines()) == (found.original in found.front)
 
 
