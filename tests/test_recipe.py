@@ -238,6 +238,7 @@ def test_the_presets_are_what_their_first_lines_say() -> None:
         ("distil-prune-int8", [784, 1200, 1200, 10], [Distill, Prune, Quantize]),
         ("int4-weight-only", [784, 300, 100, 10], [Quantize]),
         ("int8-static", [784, 300, 100, 10], [Quantize]),
+        ("low-rank-int8", [784, 300, 100, 10], [Factor, Quantize]),
         ("two-of-four-int8", [784, 300, 100, 10], [Prune, Quantize]),
     ],
 )
