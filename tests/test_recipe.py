@@ -19,7 +19,19 @@ from nncomp.network import MLP
 from nncomp.optim import SGD, AdamW
 from nncomp.prune import cubic, geometric_median, keep_largest, random, row_l1, sparsegpt
 from nncomp.quantize import Dynamic, hqq, l2qer, magr, spqr
-from nncomp.steps import Distill, Factor, FineTune, Preprocess, Prune, Quantize, Reconstruct, Shrink, compress
+from nncomp.steps import (
+    Distill,
+    Factor,
+    FineTune,
+    Preprocess,
+    Prune,
+    Quantize,
+    Reconstruct,
+    Regrow,
+    Share,
+    Shrink,
+    compress,
+)
 from nncomp.steps.match import Match
 from nncomp.steps.recipe import Recipe, presets
 from nncomp.steps.tables import RecipeError
@@ -235,9 +247,11 @@ def test_the_presets_are_what_their_first_lines_say() -> None:
     ("name", "sizes", "steps"),
     [
         ("binary", [784, 256, 256, 256, 10], [Quantize]),
+        ("deep-compression", [784, 300, 100, 10], [Prune, Regrow, Share]),
         ("distil-prune-int8", [784, 1200, 1200, 10], [Distill, Prune, Quantize]),
         ("int4-weight-only", [784, 300, 100, 10], [Quantize]),
         ("int8-static", [784, 300, 100, 10], [Quantize]),
+        ("low-rank-int8", [784, 300, 100, 10], [Factor, Quantize]),
         ("low-rank-int8", [784, 300, 100, 10], [Factor, Quantize]),
         ("two-of-four-int8", [784, 300, 100, 10], [Prune, Quantize]),
     ],

@@ -56,7 +56,7 @@ def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) ->
 
 def test_unknown_names(tmp_path: Path) -> None:
     for name in ("nothing", tmp_path / "none.toml"):
-        with pytest.raises(RecipeError, match="no such recipe; .* or a preset: binary, digits, "):
+        with pytest.raises(RecipeError, match="no such recipe; .* or a preset: binary, deep-compression, "):
             Recipe.load(name)
 
 
