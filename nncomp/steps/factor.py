@@ -44,7 +44,8 @@ class Factor:
     With a `sparsity` below 1, that fraction of zeros, a sparse part stays beside a pair of a given `rank`, the weights
     being the `Sum` of both: `sparse_plus_low_rank` finds its entries, and `by` the pair of what they leave. With
     `during`, all parts are then trained as they are stored. Pairs can be factored again. `Quantize` after this step
-    rounds each factor by itself; what prunes later does so to the product, which is a pair no more.
+    rounds each factor of a pair by itself, and a sum as the one matrix that it makes; what prunes later does so to the
+    product, which is a pair no more.
 
     >>> from nncomp.data import load_data
     >>> network = Factor(rank=8)(MLP.init([64, 32, 10]), load_data("digits"))
