@@ -12,11 +12,11 @@ from filelock import FileLock
 
 from nncomp.cli.program import searching
 from nncomp.data import load_data
-from nncomp.files import load, save
+from nncomp.files import load, read_lineage, save, to_bytes
 from nncomp.measure import accuracy, score
 from nncomp.network import MLP
 from nncomp.optim import Adam
-from nncomp.steps import FineTune, Prune, Share
+from nncomp.steps import FineTune, Prune, Recipe, Share
 from tests.search.test_executors import wait
 from tests.test_cli import inside, nncomp
 
@@ -55,11 +55,15 @@ def test_search_leaves_what_it_tells_and_goes_on_with_more_trials(given: Path, t
     assert "digits, test split" in done.stdout and "times smaller" in done.stdout
     report = json.loads((tmp_path / "a" / "report.json").read_text())
     front = json.loads((tmp_path / "a" / "front.json").read_text())
-    network = load(tmp_path / "a" / "network.safetensors")
+    file = tmp_path / "a" / "network.safetensors"
+    network, lineage = load(file), read_lineage(file)
+    assert lineage is not None and lineage.parent == load(given).fingerprint()
+    assert Recipe.load(file)(DATA, load(given)).fingerprint() == network.fingerprint(), "followed once more"
     assert DATA.test is not None and report["split"] == "test"
     assert [row["accuracy"] for row in report["rows"]] == [accuracy(n, DATA.test) for n in (load(given), network)]
     chosen = next(trial for trial in front["trials"] if trial["key"] == front["chosen"])
-    assert chosen["size"] == (tmp_path / "a" / "network.safetensors").stat().st_size < front["original"]["size"]
+    assert chosen["size"] == len(to_bytes(network, coded=True)) < front["original"]["size"]
+    assert file.read_bytes() == to_bytes(network, lineage, coded=True)
     assert chosen["score"] == score(network, DATA.validation)
     assert (tmp_path / "a" / "front.png").read_bytes()[:4] == b"\x89PNG"
 

@@ -1,6 +1,7 @@
 """A file that a recipe made says by what and from what: enough to make it again, to the byte."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,12 @@ def test_a_training_without_steps_is_followed_without_them(tmp_path: Path) -> No
     command("train", tmp_path / "r.toml", "--out", tmp_path / "out")
     recipe = Recipe.load(tmp_path / "out" / "network.safetensors")
     assert recipe.steps == () and isinstance(recipe.train, FineTune)
+
+
+def test_it_is_followed_on_data_of_the_same_name() -> None:
+    lineage = Lineage("steps = []", 0, 0, "mnist", "")
+    assert Recipe.read("steps = []")._as_followed(lineage).data == "mnist"
+    assert Recipe.read("steps = []")._as_followed(replace(lineage, data="mine")).data == "digits"
 
 
 def test_a_given_network_is_the_parent_and_asked_for_again(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Commands that say how far to compress: `sensitivity`, `search`."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from nncomp.cli.app import AsJson, Folder, NetworkFile, command, data_names, progress_bars, resumable, write
 from nncomp.data import NAMES, Data, load_data
-from nncomp.files import load, write_atomically
+from nncomp.files import Lineage, load, save, write_atomically
 from nncomp.files.atomic import check_replaceable
 from nncomp.formats import Uniform
 from nncomp.kernels.threads import CORES
@@ -18,8 +19,7 @@ from nncomp.prune import keep_largest
 from nncomp.report import Report
 from nncomp.search import Found, PruneAndShare, Search, layer_sensitivity, workers
 from nncomp.search.sensitivity import Choice
-from nncomp.search.trial import content_of
-from nncomp.steps import Factor, Prune, Quantize
+from nncomp.steps import Factor, Prune, Quantize, Recipe
 from nncomp.weights import Dense, Sparse
 
 Name = Annotated[str, typer.Option("--data", help=f"{', '.join(NAMES)}.", metavar="NAME", autocompletion=data_names)]
@@ -89,7 +89,7 @@ def search(
                 source = _source(data, folder)
                 found = wanted(given, source, out, at_work, lambda done, _: bars.update(bar, completed=done))
             report = Report.of([("given", given), ("chosen", found.network)], whole(), coded=True)
-            write_atomically(out / names[0], content_of(found.network))
+            save(out / names[0], found.network, _lineage(found, given, report, whole()), coded=True)
             write_atomically(out / names[1], (report.to_json() + "\n").encode())
             write_atomically(out / names[2], (found.to_json() + "\n").encode())
             found.plot(out / names[3])
@@ -104,6 +104,15 @@ def _told(found: Found, report: Report, max_drop: float, out: Path, names: tuple
     if found.chosen is found.original:
         said = f"No network passed within {max_drop:g} points: chosen is the given one. More --trials may help."
     return f"{found}\n\n{report}\n\n{said}\n{', '.join(names)}, trials/ in {out}/"
+
+
+def _lineage(found: Found, given: MLP, report: Report, data: Data) -> Lineage | None:
+    """Of the chosen network: by what recipe it was made of the given one."""
+    if not found.chosen.recipe:
+        return None
+    row = report.rows[-1]
+    metrics = {f"{report.split} accuracy": row.accuracy, "agreement": row.agreement}
+    return replace(Recipe.read(found.chosen.recipe), network=given).lineage(data, metrics)
 
 
 def _source(name: str, folder: Path | None) -> partial[Data]:

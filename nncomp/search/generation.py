@@ -1,7 +1,7 @@
 """A generation of trials: those that the folder holds, and the others made, kept as they are done."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from nncomp.search.source import Source
 from nncomp.search.store import Store
 from nncomp.search.trial import Trial, attempt, judged
 from nncomp.steps import CompressionStep
+from nncomp.steps.written import written
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,15 @@ class Maker:
                 trial, content = Trial(key, told[key], failed=made), None
             else:
                 trial, content = judged(key, told[key], made, self.losses, self.split), made
+            trial = replace(trial, recipe=_recipe(missing[key][-1]))
             self.store.write(trial, content)
             found[key] = trial
             watch(done())
         return [trial for trial in map(found.get, keys) if trial is not None]
+
+
+def _recipe(steps: Sequence[CompressionStep]) -> str:
+    try:
+        return written(steps)
+    except ValueError:
+        return ""

@@ -20,7 +20,8 @@ class Trial:
     """A network that was tried: the `parameters` it came of, bytes of its file, multiply-adds, score on validation.
 
     `drop`: of the score, from the original network's. `error`: the standard error of that, from sample to sample: the
-    same samples are put to both. `failed`: why there is no network, a training that diverged say.
+    same samples are put to both. `failed`: why there is no network, a training that diverged say. `recipe`: its steps
+    in TOML, if they have words there.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Trial:
     drop: float = 0.0
     error: float = 0.0
     failed: str = ""
+    recipe: str = ""
 
     def within(self, max_drop: float, caution: float) -> bool:
         """Whether it loses at most `max_drop`, so many standard errors on the safe side.

@@ -104,7 +104,8 @@ class Recipe:
 
     def _as_followed(self, lineage: Lineage) -> "Recipe":
         """With as many steps as were to be taken, from a given network if it was."""
-        taken = replace(self, steps=self.steps[: lineage.steps])
+        data = lineage.data if lineage.data in NAMES else self.data
+        taken = replace(self, steps=self.steps[: lineage.steps], data=data)
         return taken if lineage.parent is None else replace(taken, network=None, train=None)
 
     def lineage(self, data: Data, metrics: Mapping[str, float]) -> Lineage | None:
