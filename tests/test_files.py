@@ -23,7 +23,7 @@ from nncomp.layer import Linear
 from nncomp.measure import network_cost
 from nncomp.network import MLP
 from nncomp.quantize import Dynamic, Percentile, minmax
-from nncomp.transforms import FakeQuantize
+from nncomp.transforms import FakeQuantize, SoftMovement
 from nncomp.weights import Dense, Latent
 from tests.strategies.networks import networks
 from tests.strategies.weights import each_form, seeds
@@ -104,6 +104,15 @@ def test_functions_and_settings_round_trip(tmp_path: Path, format: Uniform, rang
 def test_a_numpy_scalar_is_the_number_that_it_holds(tmp_path: Path) -> None:
     plain, scalar = (MLP.init([2, 2, 2], LeakyReLU(slope)) for slope in (0.25, np.float64(0.25)))
     assert to_bytes(plain) == to_bytes(scalar) and plain.fingerprint() == scalar.fingerprint()
+
+
+def test_a_whole_number_stays_one_where_the_default_is_a_float_as_large(tmp_path: Path) -> None:
+    for strength in (1, 1.0, np.float64(1.0)):
+        network = MLP(
+            (Linear(Latent.of(SoftMovement(strength), np.eye(2, dtype=np.float32)), np.zeros(2, np.float32)),)
+        )
+        save(tmp_path / "network", network)
+        assert load(tmp_path / "network").fingerprint() == network.fingerprint()
 
 
 def test_what_a_file_has_no_word_for_is_refused_before_writing(tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ def to_tree(part: Any, arrays: dict[str, np.ndarray], place: str = "network", pa
 
 
 def _is_default(field: Field, value: Any) -> bool:
-    return value is field.default or (not isinstance(value, np.ndarray) and value == field.default)
+    value = value.item() if isinstance(value, np.generic) else value
+    return type(value) is type(field.default) and value == field.default  # 1 is told where the default is 1.0
 
 
 def from_tree(tree: Any, arrays: dict[str, np.ndarray]) -> MLP:
