@@ -39,6 +39,7 @@ MORE: list[CompressionStep] = [
     FineTune(schedule=Step((0.5, 0.75), 0.1), patience=3),
     Prune(0.9, scores=wanda, keep=partial(keep_in_proportion, relative=(0.9, 0.5)), during=LONG),
     Prune(1 / 3, keep=keep_largest),
+    Prune(0, interval=50, ramp=1),
     Regrow(RigL(fraction=0.1, interval=200), LONG),
     Share(16, during=LONG),
     Quantize(nf4, inputs=None),

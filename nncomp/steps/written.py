@@ -44,7 +44,7 @@ def _told(value: Any) -> dict[str, str]:
 
 
 def _differ(now: Any, default: Any) -> bool:
-    return now is not default and bool(np.any(now != default))
+    return now is not default and (type(now) is not type(default) or bool(np.any(now != default)))
 
 
 def _value(value: Any, place: str) -> str:
