@@ -156,7 +156,7 @@ def test_the_option_wins_over_the_recipes_data(tiny: Path) -> None:
 )
 def test_help_of_every_command_tells_choices_and_defaults(command: tuple[str, ...], words: tuple[str, ...]) -> None:
     done = inside(*command, "--help")
-    told = " ".join(done.stdout.split())
+    told = " ".join(done.stdout.split()).replace("- ", "-")  # lines may end within a name
     assert done.exit_code == 0 and [word for word in words if word not in told] == []
 
 
