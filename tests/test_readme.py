@@ -8,9 +8,11 @@ from typer.testing import CliRunner
 
 import nncomp
 from nncomp.cli.program import app
-from nncomp.steps.recipe import Recipe
+from nncomp.steps.recipe import Recipe, presets
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+WHICH = (ROOT / "WHICH-METHOD.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -58,3 +60,15 @@ def test_its_names_are_public() -> None:
     table = re.findall(r"^\|.*\|$", README, re.MULTILINE)
     names = set(re.findall(r"`((?:from|to)_\w+|load|save)`", "\n".join(table)))
     assert len(names) == 10 and names <= set(dir(nncomp))
+
+
+def test_what_the_page_of_methods_names_is_there() -> None:
+    named = set(re.findall(r"nncomp compress ([a-z0-9-]+)", WHICH))
+    assert named and named <= set(presets())
+    for package, question in set(re.findall(r"`benchmarks\.(\w+) ([\w-]+)`", WHICH)):
+        told = (ROOT / "benchmarks" / package / "__main__.py").read_text(encoding="utf-8")
+        assert f'"{question}": ' in told, f"{package} {question}"
+    for name in set(re.findall(r"`([A-Z]\w+)`", WHICH)):
+        assert hasattr(nncomp, name) or hasattr(nncomp.transforms, name), name
+    for name in set(re.findall(r"`([a-z]\w+)`", WHICH)):
+        assert any(hasattr(part, name) for part in (nncomp.prune, nncomp.quantize, nncomp.factor, nncomp)), name
