@@ -1,11 +1,9 @@
 """One question about quantization: `python -m benchmarks.quantization QUESTION`, with `--help` for its options."""
 
-import sys
-from collections.abc import Callable
-
 from benchmarks.quantization import beside, inference, layers, mixed, networks, pictures, training
+from benchmarks.question import Main, answer
 
-QUESTIONS: dict[str, Callable[[list[str]], None]] = {
+QUESTIONS: dict[str, Main] = {
     "layers": layers.main,  # what each method loses of a layer's outputs
     "networks": networks.main,  # what it costs a network, five seeds, both data sets
     "beside": beside.main,  # floats beside codes: outliers, low-rank factors
@@ -16,13 +14,5 @@ QUESTIONS: dict[str, Callable[[list[str]], None]] = {
 }
 
 
-def main(arguments: list[str]) -> None:
-    """Hand the rest of the command line to the question's own `main`."""
-    if not arguments or arguments[0] not in QUESTIONS:
-        asked = f"no question {arguments[0]!r}; " if arguments and arguments[0] not in ("-h", "--help") else ""
-        raise SystemExit(f"{asked}python -m benchmarks.quantization {'|'.join(QUESTIONS)} [--help]")
-    QUESTIONS[arguments[0]](arguments[1:])
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    answer("quantization", QUESTIONS)
