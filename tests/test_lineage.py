@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from nncomp.cli.program import app
 from nncomp.data import Data, Split, load_data
 from nncomp.files import FileError, Lineage, load, read_lineage, save
 from nncomp.files.container import pack, unpack_file
 from nncomp.fingerprint import fingerprint
 from nncomp.network import MLP
 from nncomp.steps import FineTune, Recipe, RecipeError
+from tests.test_cli import inside
 
 SOME = Lineage("steps = []", 0, 3, "digits", "ab12", "cd34", {"test accuracy": 0.5})
 TEXT = """
@@ -33,10 +32,10 @@ step = "Quantize"
 ALONE = 'steps = [{ step = "Prune", sparsity = 0.5 }]'
 
 
-def command(*words: Any) -> str:
-    result = CliRunner().invoke(app, [str(word) for word in words])
+def command(*words: object) -> str:
+    result = inside(*words)
     assert result.exit_code == 0, result.stderr
-    return result.stdout
+    return str(result.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +107,7 @@ def test_a_given_network_is_the_parent_and_asked_for_again(tmp_path: Path) -> No
     with pytest.raises(RecipeError, match="need a network to start from"):
         recipe(load_data("digits"))
     assert recipe(load_data("digits"), given_network).fingerprint() == load(file).fingerprint()
-    refused = CliRunner().invoke(app, ["compress", str(file), "--out", str(tmp_path / "again")])
+    refused = inside("compress", file, "--out", tmp_path / "again")
     assert refused.exit_code == 2 and "--network FILE" in refused.stderr
 
 

@@ -3,13 +3,14 @@
 import json
 import random
 import struct
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from nncomp.activations import LeakyReLU, ReLU
-from nncomp.files import to_bytes
+from nncomp.files import FileError, from_bytes, to_bytes
 from nncomp.formats import PerColumn, PerGroup, PerRow, PerTensor, Uniform, mxfp4, nvfp4, q4_0
 from nncomp.layer import Linear
 from nncomp.network import MLP
@@ -129,6 +130,27 @@ def with_tree(change: Callable[[dict[str, Any]], object], network: MLP) -> bytes
 
 
 NUMBERS = (0, 1, -1, 127, 128, 255, 2**31, 2**32, 2**53, 2**62, 2**63, 2**64, 1e308, -0.5, True, None, "", [], {})
+
+
+def refused(good: Sequence[bytes], mutate: Callable[..., bytes], times: int, memory: Callable[[int], int]) -> int:
+    """How many mutations are refused, in one line; the others are networks; for either `memory(size)` bytes suffice."""
+    rng, count = random.Random(0), 0
+    tracemalloc.start()
+    try:
+        for _ in range(times):
+            content = mutate(rng.choice(good), rng)
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            try:
+                again = from_bytes(content)
+                assert from_bytes(to_bytes(again)).fingerprint() == again.fingerprint()
+            except FileError as error:
+                count += 1
+                assert "\n" not in str(error) and len(str(error)) < 500
+            assert tracemalloc.get_traced_memory()[1] - before < memory(len(content))
+    finally:
+        tracemalloc.stop()
+    return count
 
 
 def mutated(content: bytes, rng: random.Random) -> bytes:
