@@ -40,7 +40,7 @@ class Way(NamedTuple):
 
 
 WAYS = {
-    "28x, 8 values": Way(28, 8, "Han et al. 2016", 27_000, 1.58),
+    "28x, 16 values": Way(28, 16, "Han et al. 2016", 27_000, 1.58),
     "66x, 16 values": Way(66, 16, "Oktay et al. 2020", 8_560, 1.9),
 }
 
