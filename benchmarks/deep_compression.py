@@ -4,10 +4,9 @@ A 784-300-100-10 on MNIST by the three stages of deep compression (Han, Mao & Da
 kept weights moving on in the sparse network; few values for each layer's weights, which train on; codes and gaps in
 what their entropy takes. Bytes are those of the file, whose network, read again, is what errors are measured of. All
 60,000 samples are learned, and errors are those on the test split, means over seeds, and the worst; how many values
-and how fast they learn was chosen with `--validate`, by seed 0: of 8, 16 and 32 for a 28th of the weights, and of 4, 8
-and 16 for a 66th, those of the least error. Each network is a line of the result file, and what is there is not
-done again; `--ways` and `--seeds` choose some, so that several processes can share the work, each with a file of its
-own.
+was chosen with `--validate`, the least error: of 8, 16 and 32 for a 28th of the weights, by three seeds, and of 4, 8
+and 16 for a 66th, by one. Each network is a line of the result file, and what is there is not done again; `--ways` and
+`--seeds` choose some, so that several processes can share the work, each with a file of its own.
 """
 
 import argparse
