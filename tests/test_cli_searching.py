@@ -87,7 +87,8 @@ def test_search_that_finds_nothing_gives_the_network_back(given: Path, tmp_path:
 
 
 def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(given: Path, tmp_path: Path) -> None:
-    words = [str(word) for word in ("search", given, "--out", tmp_path / "out", *QUICK, "--trials", 40, "--workers", 2)]
+    endless = (*QUICK, "--trials", 4000, "--workers", 2)
+    words = [str(word) for word in ("search", given, "--out", tmp_path / "out", *endless)]
     running = subprocess.Popen(
         [sys.executable, "-c", "from nncomp.cli import main; main()", *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nncomp.formats import Grid, PerRow, Uniform
+from nncomp.formats import Grid, PerRow, PerTensor, Uniform
 from nncomp.quantize.nearest import fit_grid
 from nncomp.transforms import (
     A2Q,
@@ -47,6 +47,15 @@ def arrays_of(part: Any) -> list[np.ndarray]:
     return [a for f in fields(part) for a in arrays_of(getattr(part, f.name))] if is_dataclass(part) else []
 
 
+def magnitude(weight: Weight) -> np.ndarray:
+    """The matrix in float64, had nothing cancelled in it."""
+    if isinstance(weight, LowRank):
+        return magnitude(weight.A) @ magnitude(weight.B)
+    if isinstance(weight, Sum):
+        return np.sum([magnitude(part) for part in weight.parts], axis=0)
+    return np.abs(weight.dense().astype(np.float64))
+
+
 def bound(weight: Weight, x: np.ndarray, terms: int) -> np.ndarray:
     """Law 1's rounding: each term, their sum, and the value a form computes, off by a unit in the last place.
 
@@ -55,12 +64,11 @@ def bound(weight: Weight, x: np.ndarray, terms: int) -> np.ndarray:
     """
     eps = np.finfo(weight.dtype).eps
     if isinstance(weight, LowRank):
-        size = np.abs(weight.A.dense().astype(np.float64)) @ np.abs(weight.B.dense().astype(np.float64))
-        return (terms + 2 * weight.rank + 4) * eps * (np.abs(x.astype(np.float64)) @ size.T)
+        terms += 2 * weight.rank + 2
     if isinstance(weight, Sum):
         parts = [bound(part, x, terms) for part in weight.parts]
         return np.sum([(1 + 2 * len(parts) / (terms + 2)) * part for part in parts], axis=0)
-    return (terms + 2) * eps * (np.abs(x.astype(np.float64)) @ np.abs(weight.dense().astype(np.float64)).T)
+    return (terms + 2) * eps * (np.abs(x.astype(np.float64)) @ magnitude(weight).T)
 
 
 @each_form
@@ -123,6 +131,11 @@ def surrogate(start: Weight, weight: Weight, params: tuple[np.ndarray, ...]) -> 
 def test_gradient(form: Form, data: st.DataObject, seed: int) -> None:
     start, x, dy = data.draw(with_batch(form(np.float64)))
     moved = data.draw(st.sampled_from([1.01, 0.4, 2.7]))  # far from where it began, and from a mantissa of 1
+    check_gradient(start, moved, x, dy, seed)
+
+
+def check_gradient(start: Weight, moved: float, x: np.ndarray, dy: np.ndarray, seed: int) -> None:
+    """By finite differences, of the form that began at `start` and whose parameters were multiplied by `moved`."""
     at = tuple(p * moved for p in start.params)
     weight = start.with_params(at)
 
@@ -131,9 +144,19 @@ def test_gradient(form: Form, data: st.DataObject, seed: int) -> None:
 
     dx, dparams = weight.vjp(weight.forward(x)[1], dy)
     assert dx is not None and dx.shape == x.shape
-    assert_gradient(lambda x: loss(x, *at), [x], [dx], seed)
+    terms = float((np.abs(dy) * (np.abs(x) @ magnitude(weight).T)).sum())
+    assert_gradient(lambda x: loss(x, *at), [x], [dx], seed, terms)
     # Apart from x: of three factors that move together, where two are 0, a difference sees the third order alone.
-    assert_gradient(partial(loss, x), at, dparams, seed)
+    assert_gradient(partial(loss, x), at, dparams, seed, terms)
+
+
+def test_gradient_that_cancels() -> None:
+    two_bits = FakeQuantize(Uniform(2, signed=False, symmetric=False), PerTensor())
+    column = np.array([[0, -0.13210486, 0, 0.10490012, -0.53566937, 0, 0, 0.94708096, -0.70373524]]).T
+    product = LowRank(Latent(two_bits, (), np.full((1, 9), 0.12573022)), Latent(two_bits, (), column))
+    x, dy = np.array([[0.12573022], [-0.13210486], [0.64042265]]), np.array([[0.10490012], [-0.53566937], [0.36159505]])
+    assert abs(product.dense()) < 1e-15
+    check_gradient(product, 1.01, x, dy, seed=0)
 
 
 @each_form
