@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 from scipy.special import softmax
-from scipy.stats import beta, hypergeom, norm
+from scipy.stats import beta, hypergeom, mannwhitneyu, norm
 
 from nncomp.measure import outputs
 from nncomp.network import MLP
@@ -22,8 +22,9 @@ class Drift:
 
     `agreement`: the fraction of samples that compressed and original put in one class (Clopper & Pearson's interval).
     `confidence`: the mean of the largest probability (normal interval). `p_agreement` and `p_confidence`: of a batch
-    like the reference's, the probability of so few agreements, and of so low a mean. `alarm`: one of them is below half
-    the level that was asked for: it is time to update. To be surer than on the reference is no reason.
+    like the reference's, the probability of so few agreements, and of confidences that rank so low. `alarm`: one of
+    them is below half the level that was asked for: it is time to update. To be surer than on the reference is no
+    reason.
 
     >>> network = MLP.init([4, 3])
     >>> Reference.of(network, network, np.eye(4)).check(np.eye(4)).agreement
@@ -63,14 +64,17 @@ class Reference:
         """From samples `x (n, features)` that were not trained on: on those, a network is surer than it should be."""
         if compressed.sizes[0] != original.sizes[0] or compressed.sizes[-1] != original.sizes[-1]:
             raise ValueError(f"networks {compressed.sizes} and {original.sizes} do not take the same samples")
+        if compressed.sizes[-1] < 2:
+            raise ValueError("drift is told by classes, and a network with one output has none")
         differ, confidences = _seen(compressed, original, x)
         return cls(compressed, original, differ, confidences)
 
     def check(self, x: np.ndarray, level: float = 0.005) -> Drift:
         """A batch `x (n, features)` of samples, at best 500 or more; `level`: how often a false alarm may come.
 
-        Disagreements by Fisher's exact test of batch against reference, since both are samples; the confidence by a
-        normal test of the difference of means (Welch). Both look at one side, and each has half of the level.
+        Disagreements by Fisher's exact test of batch against reference, since both are samples; confidences by ranks
+        (Mann & Whitney 1947), which holds for any distribution of them and for few samples. Both look at one side, and
+        each has half of the level.
         """
         if not 0 < level < 1:
             raise ValueError(f"a level is between 0 and 1, not {level}")
@@ -79,9 +83,8 @@ class Reference:
         both = self.disagreed + differ
         p_agreement = float(hypergeom.sf(differ - 1, n + reference, both, n))
         mean, error = confidences.mean(), confidences.std(ddof=1) / np.sqrt(n)
-        apart = mean - self.confidences.mean()
-        of_both = np.hypot(error, self.confidences.std(ddof=1) / np.sqrt(reference))
-        p_confidence = float(norm.cdf(apart / of_both)) if of_both > 0 else float(apart >= 0)
+        ranked = mannwhitneyu(confidences, self.confidences, alternative="less", method="asymptotic")
+        p_confidence = 1.0 if np.isnan(ranked.pvalue) else float(ranked.pvalue)  # NaN where all are the same
         return Drift(
             1 - differ / n,
             (float(beta.ppf(0.025, n - differ, differ + 1)) if differ < n else 0.0,

@@ -10,6 +10,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 
+class NotFinite(ValueError):
+    """NaN or infinity where there should be a number: a training diverged, or the data were broken."""
+
+
 @cache
 def annotations(kind: Any) -> dict[str, Any]:
     """The annotation of each field of a dataclass, or of each argument of a function."""

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from nncomp.fields import NotFinite
+
 
 def cross_entropy(
     logits: np.ndarray, labels: np.ndarray, smoothing: float = 0.0, class_weights: np.ndarray | None = None
@@ -97,7 +99,7 @@ def check_labels(logits: np.ndarray, labels: np.ndarray) -> None:
 def log_probabilities(logits: np.ndarray) -> np.ndarray:
     """`log softmax = z - log sum exp z` of each row, z the logits less their largest.
 
-    A ValueError where logits are farther apart than their dtype can tell.
+    `NotFinite` where logits are farther apart than their dtype can tell.
 
     >>> log_probabilities(np.zeros((1, 2))).round(6)
     array([[-0.693147, -0.693147]])
@@ -107,7 +109,7 @@ def log_probabilities(logits: np.ndarray) -> np.ndarray:
         z = z - z.max(axis=0)
         log_p = (z - np.log(np.exp(z).sum(axis=0))).T
     if not np.isfinite(log_p).all():
-        raise ValueError(f"logits from {logits.min():g} to {logits.max():g} are too far apart for {logits.dtype}")
+        raise NotFinite(f"logits from {logits.min():g} to {logits.max():g} are too far apart for {logits.dtype}")
     return log_p
 
 
@@ -117,4 +119,4 @@ def check_finite(name: str, values: np.ndarray) -> None:
         raise ValueError(f"{name} are floats, not {values.dtype}")
     if not np.isfinite(values).all():
         where = tuple(np.argwhere(~np.isfinite(values))[0].tolist())
-        raise ValueError(f"{name} of shape {values.shape} hold {values[where]} at {where}")
+        raise NotFinite(f"{name} of shape {values.shape} hold {values[where]} at {where}")

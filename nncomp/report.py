@@ -4,7 +4,7 @@ Only the report looks at the test split.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -59,31 +59,32 @@ class Report:
     rows: tuple[Row, ...]
 
     @classmethod
-    def of(cls, networks: Iterable[tuple[str, MLP]], data: Data, coded: bool = False) -> Self:
+    def of(cls, networks: Iterable[tuple[str, MLP]], data: Data, coded: bool | Sequence[bool] = False) -> Self:
         """Measure named networks on the test split, or on the validation split of data that has none.
 
-        `coded`: their files' integers are entropy-coded.
+        `coded`: their files' integers are entropy-coded, of all of them or of each.
         """
         split = data.test or data.validation
         rows, first = [], None
-        for name, network in networks:
+        for i, (name, network) in enumerate(networks):
             try:
                 check_fit(network, split, data.name)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
             first = first or network
+            of_codes = coded if isinstance(coded, bool) else coded[i]
             layers = (Layer(form(layer.weight), layer.weight.shape, layer_cost(layer)) for layer in network.layers)
             rows.append(
                 Row(
                     name,
                     network_cost(network),
-                    len(to_bytes(network, coded=coded)),
+                    len(to_bytes(network, coded=of_codes)),
                     accuracy(network, split),
                     agreement(network, first, split.x),
                     latency(network, 1),
                     latency(network, 256),
                     tuple(layers),
-                    entropy_bytes(network) if coded else None,
+                    entropy_bytes(network) if of_codes else None,
                 )
             )
         if not rows:
@@ -92,18 +93,18 @@ class Report:
 
     def __str__(self) -> str:
         """Two tables: the networks, then the layers of the last one."""
-        bounds = [[] if row.bound is None else [f"{row.bound / 1e3:.1f}"] for row in self.rows]
-        head = ["network", "error %", "agree %", "file kB", *(["bound kB"] if any(bounds) else []), "ratio"]
+        bounds = ["bound kB"] if any(row.bound is not None for row in self.rows) else []
+        head = ["network", "error %", "agree %", "file kB", *bounds, "ratio"]
         lines = [[*head, "resident kB", "nonzeros", "bits/w", "mult-adds", "batch 1", "batch 256"]]
-        for row, bound in zip(self.rows, bounds):
-            c = row.cost
+        for row in self.rows:
+            c, bound = row.cost, "" if row.bound is None else f"{row.bound / 1e3:.1f}"
             lines.append(
                 [
                     row.name,
                     f"{100 - 100 * row.accuracy:.2f}",
                     f"{100 * row.agreement:.2f}",
                     f"{row.disk / 1e3:.1f}",
-                    *bound,
+                    *[bound for _ in bounds],
                     f"{self.rows[0].disk / row.disk:.1f}x",
                     f"{c.resident / 1e3:.1f}",
                     f"{c.nonzeros:,}",

@@ -8,6 +8,7 @@ import numpy as np
 
 from nncomp.augment import Augmentation
 from nncomp.data import Split
+from nncomp.fields import NotFinite
 from nncomp.hooks import Hook
 from nncomp.kernels.threads import on_threads
 from nncomp.learning_rate import Constant, Schedule
@@ -92,7 +93,7 @@ def train(
     progress.take_best()
     run.trainee.read_patterns()
     if not all(np.isfinite(a).all() for a in run.params):
-        raise ValueError(f"training diverged: NaN or infinite weights after update {progress.t}; try a smaller rate")
+        raise NotFinite(f"training diverged: NaN or infinite weights after update {progress.t}; try a smaller rate")
     return run.network.copied()
 
 
@@ -126,9 +127,7 @@ class _Run:
         batch = Batch(x, self.y[index], index, (t - 1) / updates)
         y, tape = forward(network, batch.x, self.dropout, progress.rng)
         if not np.isfinite(y.max() - y.min()):
-            raise ValueError(
-                f"training diverged: outputs from {y.min()} to {y.max()} at update {t}; try a smaller rate"
-            )
+            raise NotFinite(f"training diverged: outputs from {y.min()} to {y.max()} at update {t}; try a smaller rate")
         loss = self.loss(tape, batch)
         for layer, saved in zip(network.layers, tape):
             if layer.norm is not None and saved.norm is not None:

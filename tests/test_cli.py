@@ -75,8 +75,13 @@ def test_coded_files_are_reported_as_they_are_written(tiny: Path, tmp_path: Path
     assert file.read_bytes() == to_bytes(load(file), read_lineage(file), coded=True) != to_bytes(load(file))
     assert last["disk"] == len(to_bytes(load(file), coded=True)) < len(to_bytes(load(file)))
     assert last["bound"] == entropy_bytes(load(file)) < last["disk"]
-    again = json.loads(inside("report", file, "--coded", "--json").stdout)["rows"][0]
+    again = json.loads(inside("report", file, "--json").stdout)["rows"][0]
     assert (again["disk"], again["bound"]) == (last["disk"], last["bound"])
+
+
+def test_the_program_is_a_module_too() -> None:
+    told = subprocess.run([sys.executable, "-m", "nncomp", "--version"], capture_output=True, text=True, timeout=200)
+    assert told.stdout == f"nncomp {__version__}\n"
 
 
 def test_help_teaches() -> None:
@@ -246,4 +251,4 @@ def test_a_guard_ends_a_run_with_the_last_good_network_and_the_log_tells_it(tiny
     rows = json.loads(inside("report", tmp_path / "out" / "log.jsonl", "--json").stdout)
     assert [row["stage"] for row in rows] == ["Train", "Prune", "Quantize", "Prune 2"]
     two = inside("report", tmp_path / "out" / "log.jsonl", tmp_path / "whole" / "log.jsonl")
-    assert two.exit_code == 2 and "one log at a time" in two.stderr
+    assert two.exit_code == 2 and "one log alone, or networks" in two.stderr

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from nncomp.cli.program import searching
 from nncomp.data import load_data
-from nncomp.files import load, read_lineage, save, to_bytes
+from nncomp.files import Lineage, load, read_lineage, save, to_bytes
 from nncomp.measure import accuracy, score
 from nncomp.network import MLP
 from nncomp.optim import Adam
@@ -23,11 +23,13 @@ from tests.test_cli import inside, nncomp
 DATA = load_data("digits")
 QUICK = ("--workers", 1, "--epochs", 7, "--trials", 2, "--max-drop", 60)
 
+MADE = Lineage("steps = []", 0, 0, "digits", "ab12")
+
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("given") / "given.safetensors"
-    save(file, FineTune(60, optimizer=Adam(3e-3))(MLP.init([64, 32, 10]), DATA))
+    save(file, FineTune(60, optimizer=Adam(3e-3))(MLP.init([64, 32, 10]), DATA), MADE)
     return file
 
 
@@ -84,6 +86,7 @@ def test_search_that_finds_nothing_gives_the_network_back(given: Path, tmp_path:
     done = inside("search", given, "--out", tmp_path, *QUICK, "--max-drop", 0, "--trials", 1)
     assert done.exit_code == 0 and "No network passed within 0 points: chosen is the given one." in done.stdout
     assert load(tmp_path / "network.safetensors").fingerprint() == load(given).fingerprint()
+    assert read_lineage(tmp_path / "network.safetensors") == read_lineage(given) == MADE
 
 
 def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(given: Path, tmp_path: Path) -> None:

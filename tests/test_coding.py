@@ -77,12 +77,16 @@ def test_gaps_count_what_is_passed_over(data: st.DataObject, out: int, inputs: i
 
 
 @pytest.mark.parametrize(
-    "told", [([3], 1, 3), ([1, 1], 1, 3), ([-1], 1, 3), ([], 0, 3), ([], 3, 0), ([], 2**16, 2**16), ([], -1, -3)]
-)
+    "told",
+    [
+        ([3], 1, 3), ([1, 1], 1, 3), ([-1], 1, 3), ([2**62, 2**62, 2**62, 2**62 - 8], 2, 3), ([0.5], 1, 3),
+        ([], 0, 3), ([], 3, 0), ([], 2**16, 2**16), ([], -1, -3),
+    ],
+)  # fmt: skip
 def test_gaps_out_of_the_matrix_are_refused(told) -> None:  # type: ignore[no-untyped-def]
     steps, rows, inputs = told
-    with pytest.raises(ValueError, match="gaps lead to place|gaps are at least 0"):
-        from_gaps(np.array(steps, np.int32), rows, inputs)
+    with pytest.raises(ValueError, match="gaps lead to place|gaps are at least 0|a matrix has 1 to 2.31 places"):
+        from_gaps(np.array(steps, np.int32 if not steps else None), rows, inputs)
 
 
 def test_sizes_rise_and_are_near_every_count() -> None:

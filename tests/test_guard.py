@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from nncomp.data import Data, Split
-from nncomp.files import load
+from nncomp.files import load, to_bytes
 from nncomp.formats import Uniform
 from nncomp.hooks import Hook
 from nncomp.measure import accuracy, agreement
 from nncomp.network import MLP
-from nncomp.optim import Adam
+from nncomp.optim import SGD, Adam
+from nncomp.quantize import MeanSquared
 from nncomp.steps import (
     Factor,
     FineTune,
@@ -57,6 +58,14 @@ class Break:
         )
 
 
+@dataclass(frozen=True)
+class Infinite:
+    """A step that leaves a network with infinite outputs."""
+
+    def __call__(self, network: MLP, data: Data, hooks: tuple[Hook, ...] = ()) -> MLP:
+        return network.with_layers(lambda layer: replace(layer, bias=layer.bias + np.float32(np.inf)))
+
+
 def test_a_step_that_costs_little_is_the_step(dense: MLP) -> None:
     after, attempts = Guard(0.05)(Quantize(), dense, dense, DATA)
     assert after.fingerprint() == Quantize()(dense, DATA).fingerprint()
@@ -68,6 +77,20 @@ def test_one_that_costs_too_much_is_undone(dense: MLP) -> None:
     after, attempts = Guard(0.05, then=undo)(Prune(0.99), dense, dense, DATA)
     assert after is dense and [a.allowed for a in attempts] == [False]
     assert attempts[0].score == accuracy(Prune(0.99)(dense, DATA), DATA.validation)
+
+
+@pytest.mark.parametrize("lost", ["training", "outputs"])
+def test_one_that_diverges_has_lost_everything(dense: MLP, lost: str, tmp_path: Path) -> None:
+    wild = replace(SHORT, optimizer=SGD(1e20))
+    step = wild if lost == "training" else Infinite()
+    after, attempts = Guard(0.05, then=undo)(step, dense, dense, DATA)
+    assert after is dense and attempts == [(step, -np.inf, None, False)]
+    with pytest.raises(TooMuchLost, match=rf"{type(step).__name__}\(.*(positive and finite|hold inf)") as error:
+        compress(dense, (Quantize(), step), DATA, guard=Guard(0.05))
+    assert error.value.attempts == attempts
+    followed = list(run(Recipe(dense, None, (step, Quantize()), guard=Guard(0.05, then=undo)), DATA, tmp_path))
+    assert followed[-1][1].fingerprint() == Quantize()(dense, DATA).fingerprint()
+    assert json.loads(log_of(tmp_path)[1])["tried"] == [f"{step!r}: -inf"]
 
 
 def test_or_halved_up_to_three_times(dense: MLP) -> None:
@@ -137,6 +160,10 @@ def test_half_a_step(dense: MLP) -> None:
         Uniform(4), inputs=Uniform(6, signed=False, symmetric=False)
     )
     assert gentler(Quantize(Uniform(5)), dense) == Quantize(Uniform(8))
+    two, four = Uniform(2), Uniform(4)
+    fitted = Quantize(two, weight_ranges=MeanSquared(two), inputs=Uniform(8), input_ranges=MeanSquared(Uniform(8)))
+    assert gentler(fitted, dense) == replace(fitted, weights=four, weight_ranges=MeanSquared(four))
+    assert gentler(Prune(0.6), Prune(0.9)(dense, DATA)) is None, "there is nothing between"
     assert gentler(Factor(rank=3, sparsity=0.9), dense) == Factor(rank=6, sparsity=0.9)
     assert gentler(Factor(energy=0.5, during=SHORT), dense) == Factor(energy=0.75, during=SHORT)
     assert gentler(Factor(budget=0.25), dense) == Factor(budget=0.5)
@@ -169,9 +196,10 @@ def test_what_is_on_disk_is_the_last_good_network(dense: MLP, tmp_path: Path) ->
             done.append(stage)
     assert [name for name, _ in done] == ["Given", "Quantize"]
     kept = sorted(path.name for path in tmp_path.glob("*.safetensors"))
-    assert kept == ["0-Quantize.safetensors"]
+    assert kept == ["1-Quantize.safetensors"]
     assert load(tmp_path / kept[0]).fingerprint() == Quantize()(dense, DATA).fingerprint()
-    quantize, prune = (json.loads(line) for line in log_of(tmp_path))
+    given, quantize, prune = (json.loads(line) for line in log_of(tmp_path))
+    assert (given["stage"], given["step"], given["disk"]) == ("Given", "nothing", len(to_bytes(dense)))
     assert (quantize["stage"], quantize["step"], quantize["tried"]) == ("Quantize", "Quantize()", [])
     assert prune["step"] == "nothing" and prune["tried"][0].startswith("Prune(sparsity=0.99): 0.")
     assert prune["disk"] == quantize["disk"] and prune["score"] == quantize["score"]
@@ -184,9 +212,13 @@ def test_a_run_goes_on_without_what_costs_too_much_and_says_so(dense: MLP, tmp_p
     assert last.fingerprint() == compress(dense, recipe.steps[::2], DATA).fingerprint()
     (tmp_path / "log.jsonl").write_text("\n".join(log_of(tmp_path)))
     log = Log.read(tmp_path / "log.jsonl")
-    assert [entry.stage for entry in log.entries] == ["Quantize", "Prune", "Quantize 2"]
+    assert [entry.stage for entry in log.entries] == ["Given", "Quantize", "Prune", "Quantize 2"]
     assert "Prune: took nothing; not Prune(sparsity=0.99): 0." in str(log)
-    assert [entry.seed for entry in log.entries] == [None] * 3 and all(entry.seconds > 0 for entry in log.entries)
+    assert [entry.seed for entry in log.entries] == [None] * 4 and all(entry.seconds > 0 for entry in log.entries[1:])
+    coded = list(run(replace(recipe, steps=(Share(4),)), DATA, tmp_path / "coded", coded=True))
+    sizes = [json.loads(line)["disk"] for line in log_of(tmp_path / "coded")]
+    networks = [network for _, network in coded]
+    assert sizes == [len(to_bytes(n, coded=True)) for n in networks] != [len(to_bytes(n)) for n in networks]
     log.plot(tmp_path / "log.png")
     assert (tmp_path / "log.png").read_bytes()[:4] == b"\x89PNG"
 

@@ -1,10 +1,12 @@
 """A file that a recipe made says by what and from what: enough to make it again, to the byte."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from nncomp.files import FileError, Lineage, load, read_lineage, save
 from nncomp.files.container import pack, unpack_file
 from nncomp.fingerprint import fingerprint
 from nncomp.network import MLP
-from nncomp.steps import FineTune, Recipe, RecipeError
+from nncomp.steps import FineTune, Guard, Recipe, RecipeError
 from tests.test_cli import inside
 
 SOME = Lineage("steps = []", 0, 3, "digits", "ab12", "cd34", {"test accuracy": 0.5})
@@ -120,6 +122,25 @@ def test_a_given_network_is_not_trained_first() -> None:
 
 def test_what_was_not_read_from_toml_has_no_lineage() -> None:
     assert Recipe(MLP.init([64, 10]), FineTune(1), ()).lineage(load_data("digits"), {}) is None
+
+
+def test_what_is_other_than_was_read_has_no_lineage() -> None:
+    data, metrics = load_data("digits"), {"accuracy": 0.5}
+    read = Recipe.read('steps = [{ step = "Prune", sparsity = 0.5 }, { step = "Quantize" }]')
+    given = replace(read, network=MLP.init([64, 10]))
+    assert given.lineage(data, metrics) and replace(given, steps=read.steps[:1]).lineage(data, metrics)
+    for change in ({"steps": read.steps[1:]}, {"guard": Guard()}, {"train": FineTune()}):
+        assert replace(given, **change).lineage(data, metrics) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"metrics": {"a": math.nan}}, {"metrics": {"a": np.float32(1)}}, {"steps": -1}, {"seed": -3}, {"data": None}],
+)
+def test_what_could_not_be_read_again_is_no_lineage(wrong: dict[str, Any]) -> None:
+    well = {"recipe": "steps = []", "steps": 0, "seed": 0, "data": "digits", "samples": "ab"}
+    with pytest.raises(ValueError, match="a lineage is words, counts and finite metrics"):
+        Lineage(**(well | wrong))
 
 
 def test_inspect_tells_it(made: Path, tmp_path: Path) -> None:

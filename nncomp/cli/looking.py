@@ -10,9 +10,9 @@ import typer
 from scipy.special import softmax
 
 from nncomp.chart import check_plot
-from nncomp.cli.app import AsJson, Coded, Folder, NetworkFile, command, data_names, write
+from nncomp.cli.app import AsJson, Folder, NetworkFile, command, data_names, write
 from nncomp.data import NAMES, load_data
-from nncomp.files import load, read_lineage
+from nncomp.files import is_coded, load, read_lineage
 from nncomp.inspection import Inspection
 from nncomp.measure import outputs
 from nncomp.report import Report
@@ -35,13 +35,12 @@ def report(
     ] = "digits",
     folder: Folder = None,
     plot: Annotated[Path | None, typer.Option(help="Draw size against error into this picture.")] = None,
-    coded: Coded = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure networks side by side.
 
-    On the test split of a data set: error, agreement with the first network, size, speed. Or the log.jsonl of a run,
-    stage by stage, as measured on its validation split.
+    On the test split of a data set: error, agreement with the first network, size, speed; of coded files the bound of
+    their size, too. Or the log.jsonl of a run, stage by stage, as measured on its validation split.
 
     For example: nncomp report dense/network.safetensors lenet/network.safetensors --data mnist --folder data
     """
@@ -50,7 +49,7 @@ def report(
     loaded = [(_name(path, networks), load(path)) for path in networks]
     if plot is not None:
         check_plot(plot)
-    measured = Report.of(loaded, load_data(data, folder), coded)
+    measured = Report.of(loaded, load_data(data, folder), [is_coded(path) for path in networks])
     if plot is not None:
         measured.plot(plot)
     write(measured.to_json() if as_json else str(measured))
@@ -58,7 +57,7 @@ def report(
 
 def _report_log(paths: list[Path], plot: Path | None, as_json: bool) -> None:
     if len(paths) > 1:
-        raise ValueError(f"one log at a time, and not {', '.join(map(str, paths))}")
+        raise ValueError(f"one log alone, or networks, and not {', '.join(map(str, paths))}")
     log = Log.read(paths[0])
     if plot is not None:
         log.plot(plot)

@@ -99,7 +99,7 @@ def _make(
     kept.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(kept / ".lock", timeout=0), resumable(kept), progress_bars() as progress:
-            done, ended = _followed(recipe, data, kept, lambda stage: (ProgressBar(progress, stage),))
+            done, ended = _followed(recipe, data, kept, lambda stage: (ProgressBar(progress, stage),), coded)
             report = Report.of(done, data, coded)
             row = report.rows[-1]
             metrics = {f"{report.split} accuracy": row.accuracy, "agreement": row.agreement}
@@ -118,12 +118,12 @@ def _make(
 
 
 def _followed(
-    recipe: Recipe, data: Data, folder: Path, watch: Callable[[str], Sequence[Hook]]
+    recipe: Recipe, data: Data, folder: Path, watch: Callable[[str], Sequence[Hook]], coded: bool
 ) -> tuple[list[tuple[str, MLP]], TooMuchLost | None]:
     """The stages as far as the recipe's guard lets them go, and where it ended them."""
     done = []
     try:
-        for stage in run(recipe, data, folder, watch):
+        for stage in run(recipe, data, folder, watch, coded=coded):
             done.append(stage)
     except TooMuchLost as error:
         return done, error

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from nncomp.cli.app import AsJson, Folder, NetworkFile, command, data_names, progress_bars, resumable, write
 from nncomp.data import NAMES, Data, load_data
-from nncomp.files import Lineage, load, save, write_atomically
+from nncomp.files import Lineage, load, read_lineage, save, write_atomically
 from nncomp.files.atomic import check_replaceable
 from nncomp.formats import Uniform
 from nncomp.kernels.threads import CORES
@@ -75,7 +75,7 @@ def search(
 
     For example: nncomp search dense/network.safetensors --data mnist --folder data --max-drop 0.1 --out small
     """
-    given, whole = load(network), partial(load_data, data, folder)
+    given, whole = load(network), load_data(data, folder)
     names = ("network.safetensors", "report.json", "front.json", "front.png")
     for result in names:
         check_replaceable(out / result)
@@ -88,8 +88,9 @@ def search(
             with workers(many, dask) as at_work:
                 source = _source(data, folder)
                 found = wanted(given, source, out, at_work, lambda done, _: bars.update(bar, completed=done))
-            report = Report.of([("given", given), ("chosen", found.network)], whole(), coded=True)
-            save(out / names[0], found.network, _lineage(found, given, report, whole()), coded=True)
+            report = Report.of([("given", given), ("chosen", found.network)], whole, coded=True)
+            lineage = _lineage(found, given, report, whole) if found.chosen.recipe else read_lineage(network)
+            save(out / names[0], found.network, lineage, coded=True)
             write_atomically(out / names[1], (report.to_json() + "\n").encode())
             write_atomically(out / names[2], (found.to_json() + "\n").encode())
             found.plot(out / names[3])
@@ -108,8 +109,6 @@ def _told(found: Found, report: Report, max_drop: float, out: Path, names: tuple
 
 def _lineage(found: Found, given: MLP, report: Report, data: Data) -> Lineage | None:
     """Of the chosen network: by what recipe it was made of the given one."""
-    if not found.chosen.recipe:
-        return None
     row = report.rows[-1]
     metrics = {f"{report.split} accuracy": row.accuracy, "agreement": row.agreement}
     return replace(Recipe.read(found.chosen.recipe), network=given).lineage(data, metrics)

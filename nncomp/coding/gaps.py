@@ -25,8 +25,10 @@ def from_gaps(gaps: np.ndarray, rows: int, inputs: int) -> tuple[np.ndarray, np.
     >>> from_gaps(np.array([1, 1, 1]), rows=2, inputs=3)
     (array([1, 0, 2], dtype=uint8), array([0, 1, 3], dtype=uint8))
     """
-    if rows < 1 or inputs < 1 or rows * inputs > 2**31 or (gaps.size and gaps.min() < 0):
-        raise ValueError(f"gaps are at least 0, in a matrix of 1 to 2^31 places, not of {rows} x {inputs}")
+    if rows < 1 or inputs < 1 or rows * inputs > 2**31:
+        raise ValueError(f"a matrix has 1 to 2^31 places, and not those of {rows} x {inputs}")
+    if not np.issubdtype(gaps.dtype, np.integer) or (gaps.size and not 0 <= gaps.min() <= gaps.max() < 2**31):
+        raise ValueError("gaps are at least 0, whole, and below 2^31")
     places = np.cumsum(gaps.astype(np.int64) + 1) - 1
     if places.size and places[-1] >= rows * inputs:
         raise ValueError(f"gaps lead to place {places[-1]} of a matrix {rows} x {inputs}")

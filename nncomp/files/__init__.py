@@ -4,7 +4,7 @@ from nncomp.files.atomic import write_atomically
 from nncomp.files.checkpoint import Checkpoint
 from nncomp.files.condensed import entropy_bytes
 from nncomp.files.lineage import Lineage
-from nncomp.files.network_file import FileError, from_bytes, load, read_lineage, save, to_bytes
+from nncomp.files.network_file import FileError, from_bytes, is_coded, load, read_lineage, save, to_bytes
 
 __all__ = [
     "Checkpoint",
@@ -12,6 +12,7 @@ __all__ = [
     "Lineage",
     "entropy_bytes",
     "from_bytes",
+    "is_coded",
     "load",
     "read_lineage",
     "save",

@@ -1,5 +1,6 @@
 """Where the network in a file comes from: enough to make it again, or one like it from other data."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -27,6 +28,17 @@ class Lineage:
     parent: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        words, counts = (self.recipe, self.data, self.samples), (self.steps, self.seed)
+        if not (
+            all(isinstance(word, str) for word in words)
+            and all(type(count) is int and count >= 0 for count in counts)
+            and isinstance(self.parent, str | None)
+            and isinstance(self.metrics, Mapping)
+            and all(_number(value) for value in self.metrics.values())
+        ):
+            raise ValueError(f"a lineage is words, counts and finite metrics, and not {brief(vars(self))}")
+
     def __str__(self) -> str:
         """What, on what, how good, by what recipe."""
         began = "a network that it trained" if self.parent is None else f"network {self.parent[:8]}"
@@ -44,14 +56,8 @@ class Lineage:
         """What `told` gave; a ValueError for anything else."""
         if not isinstance(told, dict) or set(told) != set(cls.__dataclass_fields__):
             raise ValueError(f"a lineage has {', '.join(cls.__dataclass_fields__)}, and is not {brief(told)}")
-        words = [told[name] for name in ("recipe", "data", "samples")]
-        counts = [told[name] for name in ("steps", "seed")]
-        measured = told["metrics"].values() if isinstance(told["metrics"], dict) else [None]
-        if not (
-            all(isinstance(word, str) for word in words)
-            and all(type(count) is int and count >= 0 for count in counts)
-            and isinstance(told["parent"], str | None)
-            and all(type(value) in (int, float) for value in measured)
-        ):
-            raise ValueError(f"a lineage is words, counts and metrics, and not {brief(told)}")
         return cls(**told)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

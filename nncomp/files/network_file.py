@@ -98,6 +98,21 @@ def read_lineage(path: str | Path) -> Lineage | None:
         raise FileError(f"{path} is not a network file: {error}") from error
 
 
+def is_coded(path: str | Path) -> bool:
+    """Whether the integers in a network's file are entropy-coded.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "network.safetensors"
+    >>> _ = save(file, MLP.init([2, 1]))
+    >>> is_coded(file)
+    False
+    """
+    try:
+        return CODED in unpack_file(path)[1]
+    except ValueError as error:
+        raise FileError(f"{path} is not a network file: {error}") from error
+
+
 def from_bytes(content: bytes) -> MLP:
     """The network that `to_bytes` gave `content` for; a FileError for anything else.
 

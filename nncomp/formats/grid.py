@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from nncomp.fields import NotFinite
 from nncomp.formats.granularity import spread
 from nncomp.formats.uniform import Uniform
 
@@ -33,7 +34,7 @@ class Grid:
                 f"scales are float32 or float64 in two dimensions, not {scale.dtype} of shape {scale.shape}"
             )
         if not (np.isfinite(scale).all() and (scale > 0).all()):
-            raise ValueError(f"scales are positive and finite, not {scale.min()} to {scale.max()}")
+            raise NotFinite(f"scales are positive and finite, not {scale.min()} to {scale.max()}")
         if self.group is not None and (not isinstance(self.group, int) or self.group < 1):
             raise ValueError(f"a group has a whole number of columns, at least one, not {self.group}")
         if self.group is None and scale.shape[1] != 1:

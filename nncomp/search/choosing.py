@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from nncomp.allocation import allocate
+from nncomp.fields import plain
+from nncomp.fingerprint import fingerprint
 from nncomp.measure import network_cost
 from nncomp.network import MLP
 from nncomp.search.executors import Workers
 from nncomp.search.sensitivity import Choice, Measured, Sensitivity, layer_sensitivity, measured, named, split_of
-from nncomp.search.source import Source, data_of
+from nncomp.search.source import Source, data_of, key_of
 from nncomp.shown import aligned
 
 
@@ -61,8 +63,8 @@ def choose(
     """Of each layer one of the `choices`: the smallest network that is good enough, or the best that is small enough.
 
     What each layer alone makes the loss rise by is measured on the first `samples` of the training split
-    (`layer_sensitivity`), or was measured before, and is given in place of the choices. The least sum within a size is
-    found exactly (`allocate`).
+    (`layer_sensitivity`), or was measured of this network before, and is given in place of the choices. The least sum
+    within a size is found exactly (`allocate`).
 
     With `max_bytes`, of all that layers store, or `max_multiply_adds`: the allocation within it, or one choice for all
     layers that fits where that has the lower loss on the samples; so it is never worse there than any of these. With
@@ -79,11 +81,13 @@ def choose(
     """
     limits = {"max_drop": max_drop, "max_bytes": max_bytes, "max_multiply_adds": max_multiply_adds}
     told = {name: limit for name, limit in limits.items() if limit is not None}
-    if len(told) != 1 or not all(np.isfinite(limit) and limit >= 0 for limit in told.values()):
+    if len(told) != 1 or not all(plain(limit, float) and limit >= 0 for limit in told.values()):
         raise ValueError(f"one of {', '.join(limits)} is a number of at least 0, not {told or 'none'}")
     found = choices
     if not isinstance(found, Sensitivity):
         found = layer_sensitivity(network, data, found, samples, workers)
+    elif found.of != fingerprint(network.fingerprint(), key_of(data_of(data))):
+        raise ValueError("this sensitivity is that of another network, or was measured on other data")
     split, held = split_of(data_of(data), found.samples), data_of(data).validation
     before = measured(network, held)
     chosen: Sequence[int]

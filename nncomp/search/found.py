@@ -38,14 +38,14 @@ class Found:
         return tuple(sorted((one for one in whole if not any(betters(a, one) for a in whole)), key=lambda t: t.size))
 
     def __str__(self) -> str:
-        """The front, the chosen one marked."""
+        """The front, trial by trial, the chosen one marked."""
         names = list(dict.fromkeys(name for trial in self.trials for name in trial.parameters))
-        lines = [["front", *names, "file kB", "ratio", "mult-adds", "score", "drop", "+-"]]
-        for i, trial in enumerate(self.front, 1):
+        lines = [["trial", *names, "file kB", "ratio", "mult-adds", "score", "drop", "+-"]]
+        for trial in self.front:
             parameters = [_brief(trial.parameters.get(name, "")) for name in names]
             sizes = [f"{trial.size / 1e3:.1f}", f"{self.original.size / trial.size:.1f}x", f"{trial.multiply_adds:,}"]
             scores = [f"{trial.score:.4f}", f"{trial.drop:+.4f}", f"{trial.error:.4f}"]
-            lines.append([f"{i}{' *' if trial.key == self.chosen.key else ''}", *parameters, *sizes, *scores])
+            lines.append([f"{trial.key}{' *' if trial.key == self.chosen.key else ''}", *parameters, *sizes, *scores])
         return aligned(lines)
 
     def to_json(self) -> str:

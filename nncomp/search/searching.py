@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nncomp.fields import check_whole
-from nncomp.files import from_bytes, to_bytes
+from nncomp.files import to_bytes
 from nncomp.fingerprint import fingerprint
 from nncomp.measure import check_fit, network_cost, score
 from nncomp.network import MLP
@@ -66,6 +66,8 @@ class Search:
         check_whole(self, trials=1, generation=1, seed=0)
         if not (0 <= self.max_drop < np.inf and 0 <= self.caution < np.inf):
             raise ValueError(f"drop and caution are numbers of at least 0, not {self.max_drop} and {self.caution}")
+        if not callable(self.space):
+            raise ValueError(f"a space is a PruneAndShare or something like it, not {self.space!r}")
 
     def __call__(
         self,
@@ -87,14 +89,18 @@ class Search:
             raise ValueError("a drop is estimated on at least two samples of the validation split")
         key, content = key_of(loaded), to_bytes(network)
         told = {"network": network.fingerprint(), "data": key, "seed": self.seed, "space": fingerprint(self.space)}
-        maker = Maker(content, data, key, split, losses_of(network, split), Store.of(folder, told), workers)
-        trials = self._trials(maker, self.space(network, data, workers), watch)
+        store = Store(Path(folder), told)
+        store.check()
+        ask = self.space(network, data, workers)
+        store.claim()
+        maker = Maker(content, data, key, split, losses_of(network, split), store, workers)
+        trials = self._trials(maker, ask, watch)
         if all(trial.failed for trial in trials):
             raise ValueError(f"all {len(trials)} trials failed, the first of them: {trials[0].failed}")
         size, cost = len(content_of(network)), network_cost(network)
         original = Trial("original", {}, size, cost.multiply_adds, score(network, split))
         chosen = smallest_within([*trials, original], self.max_drop, self.caution) or original
-        best = network if chosen is original else from_bytes(maker.store.content(chosen.key))
+        best = network if chosen is original else store.network(chosen)
         values = bool(np.issubdtype(split.y.dtype, np.floating))
         return Found(best, chosen, original, tuple(trials), loaded.name, values)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nncomp.data import Data, Split
 from nncomp.files import from_bytes, to_bytes
+from nncomp.fingerprint import fingerprint
 from nncomp.losses import by_targets
 from nncomp.measure import check_fit, layer_cost, outputs
 from nncomp.network import MLP
@@ -35,7 +36,7 @@ class Sensitivity:
     Loss and score are the whole network's, with this layer alone compressed; bytes (all that the layer stores) and
     multiply-adds are the layer's own. `before`: loss and score of the network as it was. `networks`: by each choice,
     the whole network compressed, whose layers these are. `samples`: of the training split, or None for the validation
-    split, where all was measured.
+    split, where all was measured. `of`: the fingerprint of that network and those data.
     """
 
     names: tuple[str, ...]
@@ -47,6 +48,7 @@ class Sensitivity:
     bytes: np.ndarray
     multiply_adds: np.ndarray
     samples: int | None = None
+    of: str = ""
 
     @property
     def rise(self) -> np.ndarray:
@@ -121,7 +123,8 @@ def layer_sensitivity(
     costs = [[layer_cost(layer) for layer in compressed.layers] for compressed in networks]
     sizes = np.array([[(cost.stored, cost.multiply_adds) for cost in row] for row in costs])
     loss, score, stored, work = alone[:, :, 0].T, alone[:, :, 1].T, sizes[:, :, 0].T, sizes[:, :, 1].T
-    return Sensitivity(tuple(names), tuple(choices), before, networks, loss, score, stored, work, samples)
+    of = fingerprint(network.fingerprint(), key)
+    return Sensitivity(tuple(names), tuple(choices), before, networks, loss, score, stored, work, samples, of)
 
 
 def _measured_alone(

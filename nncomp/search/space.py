@@ -59,8 +59,12 @@ class PruneAndShare:
         low, high = self.kept
         if not 1 - SPARSITIES[-1] <= low <= high <= 1:
             raise ValueError(f"kept is from {1 - SPARSITIES[-1]:.3f} to 1, the lower end first, not {self.kept}")
-        if not self.values or min(self.values) < 1 or len(self.epochs) != 3 or min(self.epochs) < 1:
-            raise ValueError(f"values and three numbers of epochs are at least 1, not {self.values} and {self.epochs}")
+        for values in self.values:  # which say themselves what they cannot be
+            Share(values)
+        for epochs in self.epochs:
+            FineTune(epochs, optimizer=SGD(self.rate), dropout=(self.dropout,))
+        if not self.values or len(self.epochs) != 3:
+            raise ValueError(f"values to choose from and three numbers of epochs, not {self.values} and {self.epochs}")
         check_whole(self, samples=1)
 
     def __call__(self, network: MLP, data: Source, workers: Workers) -> Ask:

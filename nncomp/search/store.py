@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from nncomp.fields import brief, plain
-from nncomp.files import write_atomically
+from nncomp.files import FileError, from_bytes, write_atomically
 from nncomp.files.atomic import remove_partials
+from nncomp.network import MLP
 from nncomp.search.trial import Trial
 
 
@@ -16,35 +17,44 @@ class Store:
     """Trials in files: `trials/KEY.safetensors`, the network, and then `trials/KEY.json`, a line that says it is whole.
 
     >>> import tempfile
-    >>> store = Store.of(tempfile.mkdtemp(), {"seed": 0})
-    >>> trial = Trial("a", {"kept": 0.1}, size=3)
-    >>> store.write(trial, b"abc")
-    >>> store.read("a") == trial, store.content("a")
-    (True, b'abc')
+    >>> from nncomp.files import to_bytes
+    >>> network = MLP.init([2, 1])
+    >>> content = to_bytes(network)
+    >>> trial = Trial("a", {"kept": 0.1}, size=len(content))
+    >>> store = Store(Path(tempfile.mkdtemp()), {"seed": 0})
+    >>> store.claim()
+    >>> store.write(trial, content)
+    >>> store.read("a") == trial, store.network(trial).sizes
+    (True, [2, 1])
     """
 
     folder: Path
+    search: dict[str, Any]
 
-    @classmethod
-    def of(cls, folder: str | Path, search: dict[str, Any]) -> "Store":
-        """The store in `folder`, made where there is none; a ValueError where another `search` has it."""
-        store = cls(Path(folder))
-        (store.folder / "trials").mkdir(parents=True, exist_ok=True)
-        remove_partials(store.folder)
-        remove_partials(store.folder / "trials")
-        path, told = store.folder / "search.json", {"version": 1, **search}
-        if not path.exists():
-            write_atomically(path, (json.dumps(told, indent=1) + "\n").encode())
+    def check(self) -> None:
+        """A ValueError where the folder is another search's."""
+        path = self.folder / "search.json"
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            same = not path.exists() or json.loads(path.read_text(encoding="utf-8")) == self._told
         except ValueError:
-            found = None
-        if found != told:
+            same = False
+        if not same:
             raise ValueError(
-                f"{folder} holds a search of another network, data, seed or space: go on with that one, "
+                f"{self.folder} holds a search of another network, data, seed or space: go on with that one, "
                 "or name another folder"
             )
-        return store
+
+    def claim(self) -> None:
+        """From now on it is this search's, made where there is none."""
+        self.check()
+        (self.folder / "trials").mkdir(parents=True, exist_ok=True)
+        for folder in (self.folder, self.folder / "trials"):
+            remove_partials(folder)
+        write_atomically(self.folder / "search.json", (json.dumps(self._told, indent=1) + "\n").encode())
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        return {"version": 1, **self.search}
 
     def read(self, key: str) -> Trial | None:
         """The trial, if it was finished."""
@@ -62,9 +72,17 @@ class Store:
             write_atomically(self._file(trial.key, "safetensors"), content)
         write_atomically(self._file(trial.key, "json"), (json.dumps(asdict(trial)) + "\n").encode())
 
-    def content(self, key: str) -> bytes:
-        """The content of the trial's network file."""
-        return self._file(key, "safetensors").read_bytes()
+    def network(self, trial: Trial) -> MLP:
+        """The network of a trial that is whole."""
+        path = self._file(trial.key, "safetensors")
+        try:
+            content = path.read_bytes()
+            if len(content) != trial.size:
+                raise ValueError(f"it has {len(content):,} bytes, not {trial.size:,}")
+            return from_bytes(content)
+        except (ValueError, FileNotFoundError) as error:
+            told = f"{error}; remove {trial.key}.json there, and it is done anew"
+            raise FileError(f"{path} is not the network of its trial: {told}") from error
 
     def _file(self, key: str, suffix: str) -> Path:
         return self.folder / "trials" / f"{key}.{suffix}"
@@ -77,4 +95,6 @@ def _trial(key: str, told: Any) -> Trial:
     for name, hint in hints.items():
         if not (isinstance(told[name], dict) if name == "parameters" else plain(told[name], hint)):
             raise ValueError(f"{name} cannot be {brief(told[name])}")
+    if not told["failed"] and told["size"] < 1:
+        raise ValueError(f"its network has {told['size']} bytes")
     return Trial(**told)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nncomp.data import Data, Split
+from nncomp.fields import NotFinite
 from nncomp.hooks import Hook
 from nncomp.measure import agreement, score
 from nncomp.network import MLP
@@ -22,7 +23,10 @@ class TooMuchLost(ValueError):
 
 
 class Attempt(NamedTuple):
-    """A step that was tried: the score on the validation split, the agreement with the original, if it is allowed."""
+    """A step that was tried: the score on the validation split, the agreement with the original, if it is allowed.
+
+    The score is minus infinity where the training diverged, or what came out of it says NaN.
+    """
 
     step: CompressionStep
     score: float
@@ -55,7 +59,7 @@ class Guard:
 
     `max_drop`: of the score on the validation split, which is the accuracy of labels, or minus the squared error of
     values. `min_agreement`: of its samples, the fraction that both put in the same class. `then`: `stop`, which raises
-    `TooMuchLost`; `undo`; or `halve`, up to three times, then undo.
+    `TooMuchLost`; `undo`; or `halve`, up to three times, then undo. A step whose training diverges has lost everything.
 
     >>> from nncomp.data import load_data
     >>> from nncomp.steps import FineTune, Prune
@@ -77,6 +81,8 @@ class Guard:
             raise ValueError(f"the drop that is allowed is at least 0 and finite, not {self.max_drop}")
         if self.min_agreement is not None and not 0 <= self.min_agreement <= 1:
             raise ValueError(f"an agreement is between 0 and 1, not {self.min_agreement}")
+        if not callable(self.then):
+            raise ValueError(f"then is stop, undo, halve or a function like them, not {self.then!r}")
 
     def __call__(
         self,
@@ -90,8 +96,11 @@ class Guard:
         attempts: list[Attempt] = []
         current: CompressionStep | None = step
         while current is not None and len(attempts) <= TRIES:
-            after = current(network, data.without_test(), hooks(len(attempts)))
-            attempt, lost = self._judged(current, after, original, data.validation)
+            try:
+                after = current(network, data.without_test(), hooks(len(attempts)))
+                attempt, lost = self._judged(current, after, original, data.validation)
+            except NotFinite as error:
+                attempt, lost = Attempt(current, -np.inf, None, False), f"{word(current)}: {error}"
             attempts.append(attempt)
             if attempt.allowed:
                 return after, attempts

@@ -42,21 +42,24 @@ class Entry:
     def of(
         cls,
         stage: str,
-        step: CompressionStep,
+        step: CompressionStep | None,
         seconds: float,
         network: MLP,
         original: MLP,
         split: Split,
         attempts: Sequence[Attempt] = (),
+        coded: bool = False,
     ) -> Self:
-        """The entry of a stage that ended with `network`; `attempts` are what its guard tried."""
+        """The entry of a stage that ended with `network`; `attempts` are what its guard tried. Given: no step."""
         cost = network_cost(network)
-        taken = next((repr(a.step) for a in attempts if a.allowed), "nothing" if attempts else repr(step))
+        taken = next(
+            (repr(a.step) for a in attempts if a.allowed), "nothing" if attempts or step is None else repr(step)
+        )
         tried = tuple(f"{a.step!r}: {a.score:.4f}" for a in attempts if not a.allowed)
         values = split.y.ndim > 1
         same = None if values else agreement(network, original, split.x)
         seed = getattr(step, "seed", getattr(getattr(step, "during", None), "seed", None))
-        sizes = (cost.stored, len(to_bytes(network)), cost.nonzeros, cost.multiply_adds)
+        sizes = (cost.stored, len(to_bytes(network, coded=coded)), cost.nonzeros, cost.multiply_adds)
         return cls(stage, taken, seed, seconds, *sizes, score(network, split), same, tried)
 
     def line(self) -> str:
@@ -81,7 +84,11 @@ class Log:
     def read(cls, path: str | Path) -> Self:
         """A ValueError for a file that is no such log, with the line where it is not."""
         found = []
-        for i, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is no text: {error}") from error
+        for i, line in enumerate(lines, 1):
             try:
                 found.append(_entry(json.loads(line)))
             except (ValueError, RecursionError) as error:

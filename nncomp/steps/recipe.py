@@ -26,7 +26,7 @@ class Recipe:
 
     `network` and `train` are None in a recipe of steps alone, to be followed from a network that is given. `guard`: how
     far its steps may take the network. `text` and `seed`: the TOML that it was read from, and what was added to every
-    seed there; empty where it was not.
+    seed there; empty where it was not. `as_read`: what was read.
 
     >>> from nncomp.data import load_data
     >>> Recipe(MLP.init([64, 10]), FineTune(epochs=1), ())(load_data("digits")).sizes
@@ -40,6 +40,7 @@ class Recipe:
     guard: Guard | None = None
     text: str = field(default="", repr=False, compare=False)
     seed: int = field(default=0, repr=False, compare=False)
+    as_read: "Recipe | None" = field(default=None, repr=False, compare=False)
 
     __repr__ = shown
 
@@ -100,7 +101,8 @@ class Recipe:
             raise RecipeError(f"{name}: not TOML: {error}") from error
         except RecursionError as error:
             raise RecipeError(f"{name}: not a recipe: nested too deeply") from error
-        return cls(**_parts(Reader(seed, Path(folder)), table, name), text=text, seed=seed)
+        recipe = cls(**_parts(Reader(seed, Path(folder)), table, name), text=text, seed=seed)
+        return replace(recipe, as_read=recipe)
 
     def _as_followed(self, lineage: Lineage) -> "Recipe":
         """With as many steps as were to be taken, from a given network if it was."""
@@ -109,8 +111,11 @@ class Recipe:
         return taken if lineage.parent is None else replace(taken, network=None, train=None)
 
     def lineage(self, data: Data, metrics: Mapping[str, float]) -> Lineage | None:
-        """Of the network that it led to on `data`; None if it was not read from TOML."""
-        if not self.text:
+        """Of the network that it led to on `data`; None where no TOML says how: other steps than were read there."""
+        read = self.as_read
+        if read is None or self.steps != read.steps[: len(self.steps)] or self.guard != read.guard:
+            return None
+        if self.train is not None and (self.train != read.train or self.network is not read.network):
             return None
         parent = self.network.fingerprint() if self.network is not None and self.train is None else None
         return Lineage(self.text, len(self.steps), self.seed, data.name, fingerprint(data), parent, metrics)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nncomp.data import Data, Split
+from nncomp.fields import NotFinite
 from nncomp.files import Checkpoint, FileError, load, save, write_atomically
 from nncomp.files.atomic import remove_partials
 from nncomp.fingerprint import fingerprint
@@ -32,6 +34,7 @@ def run(
     folder: str | Path,
     watch: Callable[[str], Sequence[Hook]] = lambda stage: (),
     every: float = 2.0,
+    coded: bool = False,
 ) -> Iterator[tuple[str, MLP]]:
     """The name of each stage and the network after it; stages that `folder` already holds are read from there.
 
@@ -39,7 +42,7 @@ def run(
     where it was, in the middle of a training too, and ends with the same bytes as if it had never stopped. A training
     is written every so many seconds. `watch` gives the hooks that may look on, by the name of the stage. A folder that
     holds another run raises a RecipeError; only one run at a time may work in it. A step that the recipe's guard ends
-    the run at raises `TooMuchLost`. `log_of` tells what was done.
+    the run at raises `TooMuchLost`. `log_of` tells what was done; `coded`: the files that it tells the sizes of.
 
     >>> import tempfile
     >>> from nncomp.data import load_data
@@ -54,9 +57,11 @@ def run(
     network = _started(recipe)
     original = network if recipe.train is None else None
     if original is not None:
+        entry = Entry.of("Given", None, 0.0, network, network, data.validation, coded=coded)
+        write_atomically(folder / "0-Given.json", entry.line().encode())
         yield "Given", network
-    for i, (name, step) in enumerate(_stages(recipe)):
-        stage = _Stage(folder / f"{i}-{name}", name, step, lambda: watch(name), every)  # noqa: B023 - called in its turn
+    for i, (name, step) in enumerate(_stages(recipe), recipe.train is None):
+        stage = _Stage(folder / f"{i}-{name}", name, step, lambda: watch(name), every, coded)  # noqa: B023 - called in its turn
         network = stage.done(network, original, recipe.guard, data)
         original = original or network
         yield name, network
@@ -71,6 +76,7 @@ class _Stage:
     step: CompressionStep
     watch: Callable[[], Sequence[Hook]]
     every: float
+    coded: bool
 
     def done(self, network: MLP, original: MLP | None, guard: Guard | None, data: Data) -> MLP:
         """The network after it: from its file, or by doing it."""
@@ -98,7 +104,8 @@ class _Stage:
         finally:
             if attempts or after is not network:
                 seconds = time.perf_counter() - began
-                entry = Entry.of(self.name, self.step, seconds, after, original or after, data.validation, attempts)
+                split, first = data.validation, original or after
+                entry = Entry.of(self.name, self.step, seconds, after, first, split, attempts, self.coded)
                 write_atomically(self._file("json"), entry.line().encode())
         return after
 
@@ -125,7 +132,8 @@ def rehearse(recipe: Recipe, data: Data) -> None:
         raise RecipeError(str(error)) from error
     for i, (name, step) in enumerate(_stages(recipe), recipe.train is None):
         try:
-            network = _hasty(step, len(few.train))(network, few)
+            with suppress(*[NotFinite] * (recipe.guard is not None and i > 0)):  # it will be undone
+                network = _hasty(step, len(few.train))(network, few)
             training = _training(step)
             if training is not None:
                 check_last_batch(network, len(data.train), training.batch)

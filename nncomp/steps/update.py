@@ -47,6 +47,8 @@ class Update:
 
     def __post_init__(self) -> None:
         check_training(self.during)
+        if self.during is None:
+            raise ValueError("an update is a training: during cannot be None")
         check_whole(self, samples=1)
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:

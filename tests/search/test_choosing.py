@@ -1,5 +1,6 @@
 """Each layer its own choice: against all combinations, against one choice for all, and against what is measured."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -91,5 +92,16 @@ def test_where_no_allocation_holds_one_choice_for_all_may() -> None:
 def test_one_limit_is_given(limits: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="one of max_drop, max_bytes, max_multiply_adds is a number of at least 0"):
         choose(NETWORK, DATA, CHOICES, **limits)
+    for limit in ("0.1", True):
+        with pytest.raises(ValueError, match="is a number of at least 0"):
+            choose(NETWORK, DATA, CHOICES, max_drop=limit)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="the smallest choices take .*, more than 3"):
         choose(NETWORK, DATA, CHOICES, max_bytes=3)
+
+
+def test_a_sensitivity_is_of_one_network_and_its_data() -> None:
+    assert choose(NETWORK, DATA, FOUND, max_bytes=3000).network.sizes == NETWORK.sizes
+    other = MLP.init(NETWORK.sizes, seed=9)
+    for network, data in ((other, DATA), (NETWORK, replace(DATA, validation=DATA.train))):
+        with pytest.raises(ValueError, match="that of another network, or was measured on other data"):
+            choose(network, data, FOUND, max_bytes=3000)

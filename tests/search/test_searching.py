@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nncomp.data import Data
-from nncomp.files import load, to_bytes
+from nncomp.files import FileError, load, to_bytes
 from nncomp.measure import score
 from nncomp.network import MLP
 from nncomp.prune import keep_in_proportion
@@ -27,7 +27,7 @@ from nncomp.search.generation import Maker, attempt
 from nncomp.search.space import SPARSITIES
 from nncomp.search.store import Store
 from nncomp.search.trial import Trial, losses_of
-from nncomp.steps import FineTune, Prune, Reconstruct, Share
+from nncomp.steps import FineTune, Prune, Quantize, Reconstruct, Share
 from tests.search.test_executors import wait
 from tests.strategies.data import blobs
 
@@ -135,7 +135,9 @@ def test_a_generation_comes_in_the_order_it_was_asked_for_and_the_same_recipe_is
             followed.extend(tasks)
             return super().each(function, tasks)
 
-    maker = Maker(content, DATA, "", split, losses_of(NETWORK, split), Store.of(tmp_path, {}), Counted())
+    store = Store(tmp_path, {})
+    store.claim()
+    maker = Maker(content, DATA, "", split, losses_of(NETWORK, split), store, Counted())
     sparsities, told = (0.2, 0.9, 0.2, 0.5), []  # type: ignore[var-annotated]
     made = maker([[Prune(s)] for s in sparsities], [{"s": s} for s in sparsities], told.append)
     assert [trial.parameters["s"] for trial in made] == [*sparsities]
@@ -163,9 +165,10 @@ trials = st.builds(
     error=numbers,
     failed=st.sampled_from(["", "", "diverged"]),
 )
+given_networks = trials.map(lambda trial: replace(trial, key="original"))
 
 
-@given(st.lists(trials, max_size=8, unique_by=lambda t: t.key), trials, numbers, numbers)
+@given(st.lists(trials, max_size=8, unique_by=lambda t: t.key), given_networks, numbers, numbers)
 def test_front_and_choice_by_brute_force(many: list[Trial], original: Trial, max_drop: float, caution: float) -> None:
     passed = [t for t in many if t.failed == "" and t.drop + caution * t.error <= max_drop]
     chosen = smallest_within(many, max_drop, caution)
@@ -215,13 +218,33 @@ def test_a_folder_is_of_one_search_and_its_files_are_read_without_trust(tmp_path
         search(NETWORK, replace(DATA, validation=blobs(300, 9)), tmp_path)
     file = tmp_path / "trials" / f"{key}.json"
     told = json.loads(file.read_text())
-    for wrong in ("{", "[" * 10**5, "3", json.dumps(told | {"size": "9"}), json.dumps(told | {"more": 1}), "NaN"):
+    mistakes = [json.dumps(told | wrong) for wrong in ({"size": "9"}, {"size": 0}, {"more": 1})]
+    for wrong in ("{", "[" * 10**5, "3", "NaN", *mistakes):
         file.write_text(wrong)
         with pytest.raises(ValueError, match=f"{key}.json is no trial: .*; remove it, and the trial is done anew"):
             search(NETWORK, DATA, tmp_path)
+    file.write_text(json.dumps(told))
+    network = file.with_suffix(".safetensors")
+    content = network.read_bytes()
+    loose = replace(search, max_drop=9.0)
+    for damaged in (content[:100], b"x" * len(content), None):
+        network.unlink()
+        if damaged is not None:
+            network.write_bytes(damaged)
+        with pytest.raises(FileError, match=f"{key}.safetensors is not the network of its trial: .*; remove {key}.j"):
+            loose(NETWORK, DATA, tmp_path)
+    file.unlink()
+    assert loose(NETWORK, DATA, tmp_path).trials[0].key == key and network.read_bytes() == content
     (tmp_path / "search.json").write_text("{")
     with pytest.raises(ValueError, match="another network"):
         search(NETWORK, DATA, tmp_path)
+
+
+def test_a_search_that_cannot_begin_leaves_the_folder_to_another(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not Quantized"):
+        SEARCH(Quantize()(NETWORK, DATA), DATA, tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert replace(SEARCH, trials=1)(NETWORK, DATA, tmp_path).trials
 
 
 def test_the_space_prunes_by_the_exact_allocation_and_trains_by_the_seed(tmp_path: Path) -> None:
@@ -262,8 +285,13 @@ def test_the_space_prunes_by_the_exact_allocation_and_trains_by_the_seed(tmp_pat
         (lambda: Search(generation=0), "generation is a whole number"),
         (lambda: PruneAndShare(kept=(0.2, 0.1)), "the lower end first"),
         (lambda: PruneAndShare(kept=(0.001, 0.1)), "kept is from 0.005 to 1"),
-        (lambda: PruneAndShare(values=()), "are at least 1"),
-        (lambda: PruneAndShare(epochs=(1, 0, 1)), "are at least 1"),
+        (lambda: PruneAndShare(values=()), "values to choose from"),
+        (lambda: PruneAndShare(epochs=(1, 0, 1)), "epochs is a whole number of at least 1"),
+        (lambda: PruneAndShare(epochs=(1, 1)), "three numbers of epochs"),
+        (lambda: PruneAndShare(values=(10**9,)), "1000000000"),
+        (lambda: PruneAndShare(rate=-1), "rate"),
+        (lambda: PruneAndShare(dropout=2), "dropout"),
+        (lambda: Search(space=3), "a space is a PruneAndShare"),  # type: ignore[arg-type]
         (lambda: PruneAndShare(samples=0), "samples is a whole number"),
         (lambda: SEARCH(MLP.init([9, 4]), DATA, "nowhere"), "takes 9 features"),
         (lambda: SEARCH(NETWORK, Data(DATA.train, DATA.validation.first(1)), "nowhere"), "at least two samples"),
