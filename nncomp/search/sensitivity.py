@@ -73,11 +73,11 @@ class Sensitivity:
         return json.dumps(told | tables, indent=1)
 
     def __str__(self) -> str:
-        """A table for each layer, with a line for each choice."""
+        """A table for each layer, with a line for each choice: what the loss rises by, and the rest as it is then."""
         tables = [f"as it is: loss {self.before.loss:.4f}, score {self.before.score:.4f}"]
         for i, layer in enumerate(self.networks[0].layers):
             out, inputs = layer.weight.shape
-            lines = [[f"layer {i}, {out} x {inputs}", "loss", "score", "kB", "mult-adds"]]
+            lines = [[f"layer {i}, {out} x {inputs}", "rise", "score", "kB", "mult-adds"]]
             for k, name in enumerate(self.names):
                 sizes = [f"{self.bytes[i, k] / 1e3:.1f}", f"{self.multiply_adds[i, k]:,}"]
                 lines.append([name, f"{self.rise[i, k]:+.4f}", f"{self.score[i, k]:.4f}", *sizes])

@@ -60,7 +60,8 @@ class Recipe:
     def load(cls, name: str | Path, seed: int = 0) -> "Recipe":
         """From a TOML file, or a preset by its name; `seed` is added to every seed in it.
 
-        From a network's file: the recipe that the network was made by, with the same seeds, to be followed once more.
+        From a network's file: the recipe that the network was made by, with the same seeds, to be followed once more;
+        network files that it names are looked for beside that file.
 
         >>> Recipe.load("lenet-300-100").steps[-1]
         Quantize()
