@@ -7,6 +7,7 @@ what is there is not done again.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -34,6 +35,13 @@ def trained(data: Data, seed: int, file: Path) -> MLP:
     return load(file)
 
 
+def added(file: Path, seconds: float) -> float:
+    """The seconds of all runs of a search so far: it may have been stopped, or gone on with for more trials."""
+    total = seconds + (json.loads(file.read_text()) if file.exists() else 0.0)
+    file.write_text(json.dumps(total))
+    return total
+
+
 def measure(folder: str | None, at_work: Workers, out: Path, seed: int, trials: int, max_drop: float) -> dict[str, Any]:
     """The search of one seed, and what the test split has to say of its end."""
     source, place = partial(load_data, "mnist", folder), out / f"seed-{seed}"
@@ -42,7 +50,7 @@ def measure(folder: str | None, at_work: Workers, out: Path, seed: int, trials: 
     network, began = trained(data, seed, place / "given.safetensors"), time.perf_counter()
     search = Search(max_drop / 100, trials, seed=seed)
     found = search(network, source, place, at_work, lambda done, of: print(f"seed {seed}: {done} of {of}", flush=True))
-    seconds = time.perf_counter() - began
+    seconds = added(place / "seconds.json", time.perf_counter() - began)
     found.plot(place / "front.png")
     before, after = (100 * (1 - accuracy(n, data.test)) for n in (network, found.network))
     sizes = [len(content_of(n)) for n in (network, found.network)]

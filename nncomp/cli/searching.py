@@ -58,7 +58,7 @@ def search(
     data: Name = "digits",
     folder: Folder = None,
     max_drop: Annotated[float, typer.Option(help="Percentage points of accuracy that may be lost.", min=0)] = 0.1,
-    trials: Annotated[int, typer.Option(help="Networks to try.", min=1)] = 16,
+    trials: Annotated[int, typer.Option(help="Networks to try.", min=1)] = Search.trials,
     epochs: Annotated[int, typer.Option(help="Epochs that each is trained for.", min=7)] = 70,
     seed: Annotated[int, typer.Option(help="Of the search and of all trainings.", min=0)] = 0,
     many: Many = CORES,

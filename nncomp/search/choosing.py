@@ -6,11 +6,11 @@ is measured, and what is promised of it is what was measured of it as a whole.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
 from nncomp.allocation import allocate
-from nncomp.fields import plain
 from nncomp.fingerprint import fingerprint
 from nncomp.measure import network_cost
 from nncomp.network import MLP
@@ -81,7 +81,7 @@ def choose(
     """
     limits = {"max_drop": max_drop, "max_bytes": max_bytes, "max_multiply_adds": max_multiply_adds}
     told = {name: limit for name, limit in limits.items() if limit is not None}
-    if len(told) != 1 or not all(plain(limit, float) and limit >= 0 for limit in told.values()):
+    if len(told) != 1 or not all(_limit(limit) for limit in told.values()):
         raise ValueError(f"one of {', '.join(limits)} is a number of at least 0, not {told or 'none'}")
     found = choices
     if not isinstance(found, Sensitivity):
@@ -101,6 +101,10 @@ def choose(
     predicted = found.before.loss + sum(found.rise[i, k] for i, k in enumerate(chosen))
     choice = tuple(found.choices[k] for k in chosen)
     return Chosen(best, choice, float(predicted), measured(best, split).loss, before, after)
+
+
+def _limit(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= value < np.inf
 
 
 def _smallest(found: Sensitivity, least: float, measure: Callable[[MLP], Measured]) -> tuple[tuple[int, ...], Measured]:

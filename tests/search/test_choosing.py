@@ -100,7 +100,7 @@ def test_one_limit_is_given(limits: dict[str, float]) -> None:
 
 
 def test_a_sensitivity_is_of_one_network_and_its_data() -> None:
-    assert choose(NETWORK, DATA, FOUND, max_bytes=3000).network.sizes == NETWORK.sizes
+    assert choose(NETWORK, DATA, FOUND, max_bytes=np.int64(3000)).network.sizes == NETWORK.sizes
     other = MLP.init(NETWORK.sizes, seed=9)
     for network, data in ((other, DATA), (NETWORK, replace(DATA, validation=DATA.train))):
         with pytest.raises(ValueError, match="that of another network, or was measured on other data"):
