@@ -32,7 +32,7 @@ WAYS: dict[str, dict[float, CompressionStep]] = {
     "magnitude": {s: Prune(s, keep=keep_largest) for s in SPARSITIES},
     "ALPS": {s: Reconstruct(s) for s in SPARSITIES},
     "GPTQ": {b: Quantize(Uniform(b), inputs=None, method=gptq) for b in (2, 3, 4, 5, 6, 8)},
-    "rank": {r: Factor(rank=r) for r in (*range(4, 37, 2), 40, 48, 64, 100)},
+    "rank": {r: Factor(rank=r) for r in (*range(4, 41), 44, 48, 64, 100)},
 }
 LEVELS = {"magnitude": (0.8, 0.9), "ALPS": (0.9, 0.95), "rank": (16, 32)}
 

@@ -7,6 +7,7 @@ is measured, and what is promised of it is what was measured of it as a whole.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -66,8 +67,8 @@ def choose(
     (`layer_sensitivity`), or was measured of this network before, and is given in place of the choices. The least sum
     within a size is found exactly (`allocate`).
 
-    With `max_bytes`, of all that layers store, or `max_multiply_adds`: the allocation within it, or one choice for all
-    layers that fits where that has the lower loss on the samples; so it is never worse there than any of these. With
+    With `max_bytes`, of all that layers store, or `max_multiply_adds`: of the allocation within it, those that hold one
+    layer to one of the choices, and one choice for all layers, the one of the lowest loss on the samples. With
     `max_drop`: the smallest allocation whose score on the validation split is at most that much below the network's,
     found by bisection over sizes. Score against size is not quite monotonic: it is one that holds where the next
     smaller one looked at does not. A ValueError where none holds, or where not even the smallest choices fit.
@@ -103,8 +104,8 @@ def choose(
     return Chosen(best, choice, float(predicted), measured(best, split).loss, before, after)
 
 
-def _limit(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= value < np.inf
+def _limit(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) < np.inf
 
 
 def _smallest(found: Sensitivity, least: float, measure: Callable[[MLP], Measured]) -> tuple[tuple[int, ...], Measured]:
@@ -136,11 +137,24 @@ def _smallest(found: Sensitivity, least: float, measure: Callable[[MLP], Measure
     return tuple(best), tried[tuple(best)]
 
 
-def _best(found: Sensitivity, sizes: np.ndarray, budget: float, measure: Callable[[MLP], float]) -> list[int]:
-    """The allocation within the budget, or one for all that is truly better."""
-    candidates = [_allocated(found, sizes, budget)]
-    candidates += [chosen for chosen in _alike(found) if _total(sizes, chosen) <= budget]
+def _best(found: Sensitivity, sizes: np.ndarray, budget: float, measure: Callable[[MLP], float]) -> tuple[int, ...]:
+    """Of allocations within the budget the truly best: each layer held to each choice, the others allocated."""
+    layers, choices = sizes.shape
+    held = [_held(found, sizes, budget, i, k) for i in range(layers) for k in range(choices)]
+    alike = [chosen for chosen in _alike(found) if _total(sizes, chosen) <= budget]
+    candidates = dict.fromkeys(map(tuple, (_allocated(found, sizes, budget), *alike, *filter(None, held))))
     return min(candidates, key=lambda chosen: measure(found.taken(chosen)))
+
+
+def _held(found: Sensitivity, sizes: np.ndarray, budget: float, layer: int, choice: int) -> list[int] | None:
+    """The allocation that gives one layer this choice; None where that is too large."""
+    own, rise = sizes.tolist(), found.rise.tolist()
+    own[layer], rise[layer] = [own[layer][choice]], [rise[layer][choice]]
+    if sum(map(min, own)) > budget:
+        return None
+    chosen = allocate(rise, own, budget)
+    chosen[layer] = choice
+    return chosen
 
 
 def _allocated(found: Sensitivity, sizes: np.ndarray, budget: float) -> list[int]:
