@@ -63,6 +63,20 @@ def test_within_a_budget_it_is_the_best_of_all_or_one_for_all(part: float, of_by
     assert again.network.fingerprint() == found.network.fingerprint() and again.loss == found.loss
 
 
+def test_where_the_sum_misleads_what_is_measured_decides() -> None:
+    """Of each layer held to each choice, the least sum: whichever is best as a whole is the one."""
+    budget = float(np.mean([total(FOUND.bytes, chosen) for chosen in EVERY]))
+    fitting = [chosen for chosen in EVERY if total(FOUND.bytes, chosen) <= budget]
+    places = product(range(len(FOUND.bytes)), range(len(CHOICES)))
+    held = filter(None, ([one for one in fitting if one[i] == k] for i, k in places))
+    targets = {min(some, key=lambda one: total(FOUND.rise, one)) for some in held}
+    assert len(targets) > 3
+    for target in targets:
+        wanted = FOUND.taken(target).fingerprint()
+        best = choosing._best(FOUND, FOUND.bytes, budget, lambda n: float(n.fingerprint() != wanted))  # noqa: B023
+        assert FOUND.taken(best).fingerprint() == wanted
+
+
 @pytest.mark.parametrize("max_drop", [0.0, 0.01, 0.03, 0.2, 1.0])
 def test_within_a_drop_it_is_the_smallest_that_holds(max_drop: float) -> None:
     found = choose(NETWORK, DATA, CHOICES, max_drop=max_drop, samples=400)
