@@ -54,7 +54,7 @@ class Search:
     """
 
     max_drop: float = 0.001
-    trials: int = 24
+    trials: int = 32
     generation: int = 4
     seed: int = 0
     caution: float = 1.0
