@@ -107,6 +107,7 @@ from .steps import FineTune as FineTune
 from .steps import Guard as Guard
 from .steps import Match as Match
 from .steps import MixedPrecision as MixedPrecision
+from .steps import Original as Original
 from .steps import Preprocess as Preprocess
 from .steps import Prune as Prune
 from .steps import Quantize as Quantize

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,9 +36,21 @@ from nncomp.network import MLP, backward, forward
 from nncomp.objective import Batch, Objective
 from nncomp.optim import Adam
 from nncomp.prune import cubic
-from nncomp.steps import Distill, FineTune, Prune, Quantize, Share, compress
+from nncomp.steps import (
+    CompressionStep,
+    Distill,
+    FineTune,
+    Guard,
+    Original,
+    Prune,
+    Quantize,
+    Recipe,
+    Share,
+    compress,
+)
 from nncomp.steps.choices import FEATURES, SOFT
 from nncomp.steps.match import Match, seen
+from nncomp.steps.run import rehearse, run
 from nncomp.weights import Quantized, Sparse
 from tests.gradients import assert_gradient
 from tests.strategies.data import blobs
@@ -135,6 +148,24 @@ def test_gradients_of_all_terms_together(seed: int) -> None:
     assert set(found.dz) == {1} and set(found.da) == {0, 1, 2}
     at_weights = [d for layer in backward(student, tape, found.da, found.dz) for d in layer]
     assert_gradient(value, [*weights, *own], [*at_weights, *found.dparams], seed)
+
+
+def test_the_original_teaches_all_steps_that_began_with_it(dense: MLP, tmp_path: Path) -> None:
+    def steps(teacher: MLP | Original) -> tuple[CompressionStep, ...]:
+        taught = Distill(teacher=teacher, T=2.0, during=SHORT)
+        return Prune(0.5, during=taught), taught, Share(4, during=Distill(teacher=(dense, teacher), during=SHORT))
+
+    expected = compress(dense, steps(dense), DATA).fingerprint()
+    assert compress(dense, steps(Original()), DATA).fingerprint() == expected
+    assert compress(dense, steps(Original()), DATA, guard=Guard(0.9)).fingerprint() == expected
+    assert list(run(Recipe(dense, None, steps(Original())), DATA, tmp_path))[-1][1].fingerprint() == expected
+    trained = Recipe(MLP.init(dense.sizes), SHORT, steps(Original()))
+    rehearse(trained, DATA)
+    large = SHORT(MLP.init(dense.sizes), DATA)
+    assert trained(DATA).fingerprint() == compress(large, trained.steps, DATA).fingerprint()
+    for step in steps(Original())[:2]:
+        with pytest.raises(ValueError, match="the original is that of several steps"):
+            step(dense, DATA)
 
 
 def test_several_teachers_teach_by_their_mean(dense: MLP) -> None:

@@ -145,7 +145,7 @@ def test_unknown_names(tmp_path: Path) -> None:
         (
             "student = { sizes = [64, 4, 10], seed = 7 }",
             "student = { sizes = [64, 10] }\nteacher = { sizes = [64, 10] }",
-            r"step 2 \(Distill\).teacher: expected the path of a .*file or a list, .* or .none., not .*sizes",
+            r"step 2 \(Distill\).teacher: expected one of Original, the path of a .*file or a list, .* not .*sizes",
         ),
     ],
 )

@@ -19,6 +19,7 @@ from nncomp.steps import (
     CompressionStep,
     Distill,
     FineTune,
+    Original,
     Preprocess,
     Prune,
     Quantize,
@@ -49,6 +50,8 @@ MORE: list[CompressionStep] = [
     Quantize(through=LSQ(Uniform(2)), first_inputs=Uniform(), train_inputs=learned_step, during=LONG),
     Preprocess(partial(magr, alpha=0.01, per=PerGroup(8))),
     Sparsify(SoftThreshold(), during=FineTune(2, optimizer=Adam(1e-5))),
+    Prune(0.5, during=Distill(teacher=Original(), T=2.0, during=LONG)),
+    Distill(teacher=(Original(),)),
 ]
 
 

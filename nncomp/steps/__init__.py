@@ -8,6 +8,7 @@ from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.guard import Guard, TooMuchLost, halve, stop, undo
 from nncomp.steps.match import Match
 from nncomp.steps.mixed_precision import MixedPrecision
+from nncomp.steps.original import Original
 from nncomp.steps.preprocess import Preprocess
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
@@ -32,6 +33,7 @@ __all__ = [
     "Guard",
     "Match",
     "MixedPrecision",
+    "Original",
     "Preprocess",
     "Prune",
     "Quantize",

@@ -15,6 +15,7 @@ from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.guard import halve, stop, undo
 from nncomp.steps.match import Match
 from nncomp.steps.mixed_precision import MixedPrecision
+from nncomp.steps.original import Original
 from nncomp.steps.preprocess import Preprocess
 from nncomp.steps.prune import Prune
 from nncomp.steps.quantize import Quantize
@@ -124,6 +125,7 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     "TopKAST.keep": KEEP,
     "Update.during": TRAINING,
     "Distill.student": (MLP.init,),
+    "Distill.teacher": (Original,),
     "Distill.soft": SOFT,
     "Distill.match": (Match,),
     "Match.loss": FEATURES,

@@ -7,6 +7,7 @@ from nncomp.data import Data
 from nncomp.hooks import Hook
 from nncomp.network import MLP
 from nncomp.steps.guard import Guard
+from nncomp.steps.original import taken
 from nncomp.steps.step import CompressionStep
 
 
@@ -39,7 +40,7 @@ def stages(
     original = network
     for name, step in zip(step_names(steps), steps):
         if guard is None:
-            network = step(network, data.without_test(), hooks)
+            network = taken(step, network, original, data, hooks)
         else:
             network, _ = guard(step, network, original, data, lambda _: hooks)
         yield name, network

@@ -13,6 +13,7 @@ from nncomp.network import MLP
 from nncomp.shown import shown
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.match import Match
+from nncomp.steps.original import Original
 from nncomp.steps.teaching import Soft, Teacher, Teaching, begun
 
 
@@ -23,7 +24,8 @@ class Distill:
     `Distill(student=...)`: the incoming network is the teacher, and the given one comes out trained: two in turn are a
     teacher and its assistant, a student of the teacher's sizes is born again. `Distill(teacher=...)`: the incoming
     network is the student, in the form it is in; so it can stand where others train, as in
-    `Quantize(during=Distill(teacher=...))`. Several teachers teach by their `ensemble`'s mean.
+    `Quantize(during=Distill(teacher=...))`. `Original()` is the network that the steps of a recipe began with. Several
+    teachers teach by their `ensemble`'s mean.
 
     `soft`: the loss on logits in place of KL, T^2 included. `match`: losses between hidden layers, added. T and alpha
     are multiplied by their schedules, so that `Step((0.7,), 0.0)` for alpha ends distillation early (Cho & Hariharan
@@ -36,7 +38,7 @@ class Distill:
     """
 
     student: MLP | None = None
-    teacher: MLP | tuple[MLP, ...] | None = None
+    teacher: MLP | Original | tuple[MLP | Original, ...] | None = None
     T: float = 4.0
     alpha: float = 0.9
     soft: Soft = kl_divergence
@@ -71,7 +73,10 @@ class Distill:
 
     def __call__(self, network: MLP, data: Data, hooks: Sequence[Hook] = ()) -> MLP:
         given = self.teacher or network
-        student, teachers = self.student or network, given if isinstance(given, tuple) else (given,)
+        named = given if isinstance(given, tuple) else (given,)
+        student, teachers = self.student or network, tuple(one for one in named if not isinstance(one, Original))
+        if len(teachers) < len(named):
+            raise ValueError("the original is that of several steps: give the network itself, or use compress")
         for teacher in teachers:
             if (student.sizes[0], student.sizes[-1]) != (teacher.sizes[0], teacher.sizes[-1]):
                 raise ValueError(

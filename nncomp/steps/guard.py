@@ -13,6 +13,7 @@ from nncomp.measure import agreement, score
 from nncomp.network import MLP
 from nncomp.shown import shown, word
 from nncomp.steps.gentler import gentler
+from nncomp.steps.original import taken
 from nncomp.steps.step import CompressionStep
 
 
@@ -97,7 +98,7 @@ class Guard:
         current: CompressionStep | None = step
         while current is not None and len(attempts) <= TRIES:
             try:
-                after = current(network, data.without_test(), hooks(len(attempts)))
+                after = taken(current, network, original, data, hooks(len(attempts)))
                 attempt, lost = self._judged(current, after, original, data.validation)
             except NotFinite as error:
                 attempt, lost = Attempt(current, -np.inf, None, False), f"{word(current)}: {error}"

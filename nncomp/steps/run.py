@@ -22,6 +22,7 @@ from nncomp.steps.compress import step_names
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.guard import Attempt, Guard, TooMuchLost
 from nncomp.steps.log import Entry
+from nncomp.steps.original import taken
 from nncomp.steps.recipe import Recipe
 from nncomp.steps.step import CompressionStep
 from nncomp.steps.tables import RecipeError
@@ -95,7 +96,7 @@ class _Stage:
         attempts: list[Attempt] = []
         try:
             if original is None or guard is None:
-                after = self.step(network, data, self._hooks(0))
+                after = taken(self.step, network, original or network, data, self._hooks(0))
             else:
                 after, attempts = guard(self.step, network, original, data, self._hooks)
         except TooMuchLost as error:
@@ -126,6 +127,7 @@ def rehearse(recipe: Recipe, data: Data) -> None:
     """Follow the recipe on a few samples, one epoch a training: a RecipeError now for what would fail after hours."""
     few = Data(_few(data.train), _few(data.validation))
     network = _started(recipe)
+    original = network if recipe.train is None else None
     try:
         check_fit(network, data.train, data.name)
     except ValueError as error:
@@ -133,7 +135,8 @@ def rehearse(recipe: Recipe, data: Data) -> None:
     for i, (name, step) in enumerate(_stages(recipe), recipe.train is None):
         try:
             with suppress(*[NotFinite] * (recipe.guard is not None and i > 0)):  # it will be undone
-                network = _hasty(step, len(few.train))(network, few)
+                network = taken(_hasty(step, len(few.train)), network, original or network, few)
+            original = original or network
             training = _training(step)
             if training is not None:
                 check_last_batch(network, len(data.train), training.batch)

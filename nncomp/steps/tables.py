@@ -95,9 +95,9 @@ class Reader:
                 pass
             case _ if plain(value, hint):
                 return value
-        words = list(choices)
+        words = ["{ sizes = [inputs, ..., classes] }" if one is MLP.init else word for word, one in choices.items()]
         if MLP in alternatives(hint):
-            words = ["{ sizes = [inputs, ..., classes] }"] * bool(choices) + ["the path of a .safetensors file"]
+            words.append("the path of a .safetensors file")
         wanted = expected(hint, words, none='"none"')
         if isinstance(value, dict) and "is" not in value and len(choices) > 1:
             wanted += f', as in {{ is = "{words[0]}", ... }}'
@@ -114,7 +114,7 @@ class Reader:
 def _implied(choices: list[Any]) -> Any:
     """What a table without `is` stands for: the only class or function there is, or a training."""
     kinds = [choice for choice in choices if callable(choice)]
-    return kinds[0] if len(kinds) == 1 or kinds[:1] == [FineTune] else None
+    return kinds[0] if (len(kinds) == 1 and annotations(kinds[0])) or kinds[:1] == [FineTune] else None
 
 
 def check_keys(table: dict[str, Any], allowed: Any, where: str) -> None:
