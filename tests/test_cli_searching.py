@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -95,10 +96,15 @@ def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(given: Path, tmp_path: 
     running = subprocess.Popen(
         [sys.executable, "-c", "from nncomp.cli import main; main()", *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
     )  # fmt: skip
     wait(lambda: list((tmp_path / "out").glob("trials/*.json")))
     os.killpg(running.pid, signal.SIGINT)
-    out, error = running.communicate(timeout=60)
+    try:
+        out, error = running.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
     folder = tmp_path / "out"
     assert (running.returncode, out) == (130, "")
     assert error == f"nncomp: stopped; the same command goes on from here, or remove {folder} to start anew\n"

@@ -27,6 +27,8 @@ from nncomp.transforms import (
     SoftMovement,
     SoftThreshold,
     Supermask,
+    TrainedDSQ,
+    TrainedEWGS,
     Variational,
 )
 from nncomp.weights import Dense, Latent, LowRank, Nested, Quantized, Sparse, Sum, Weight
@@ -157,6 +159,16 @@ def test_gradient_that_cancels() -> None:
     x, dy = np.array([[0.12573022], [-0.13210486], [0.64042265]]), np.array([[0.10490012], [-0.53566937], [0.36159505]])
     assert abs(product.dense()) < 1e-15
     check_gradient(product, 1.01, x, dy, seed=0)
+
+
+def test_gradient_halfway_between_codes() -> None:
+    """Two bits from -u to u: 0 is as near to one code as to the other, and rounding errors say which it takes."""
+    u, w = np.array([[0.37474983]]), np.array([[0.12573022, 0.0, -0.13210486]])
+    x, dy = np.array([[0.64042265, -0.53566937, 0.36159505]]), np.array([[0.41163054]])
+    for by, last in ((TrainedDSQ(2, alpha=0.2), 0.14), (TrainedEWGS(2, delta=0.0), 0.3)):
+        weight = Latent(by, (-u, u, np.array([[last]])), w)
+        for moved in (1.0, 1.01, 1.1):
+            check_gradient(weight, moved, x, dy, seed=0)
 
 
 @each_form

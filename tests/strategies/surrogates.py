@@ -64,7 +64,7 @@ def trained_through(weight: Latent, params: tuple[np.ndarray, ...]) -> np.ndarra
             (l0, u0, _), (l, u, alpha) = weight.p, params[:-1]
             x0, n = (w0 - l0) / (u0 - l0), 2**by.bits - 1
             inside = (x0 >= 0) & (x0 <= 1)
-            x_q = np.rint(np.clip(x0, 0, 1) * n) / n
+            x_q = by.codes(weight.p, w0)[0] / n
             return np.where(kept, alpha * (2 * np.where(inside, (w - l) / (u - l) + x_q - x0, x_q) - 1), 0)
         case TrainedDSQ():
             return on_interval(by, weight, params, kept)
@@ -80,7 +80,7 @@ def on_interval(by: TrainedDSQ, weight: Latent, params: tuple[np.ndarray, ...], 
     """`l + D (soft staircase + what rounding adds)`, the code alone beyond."""
     (l0, u0, alpha0), (l, u, alpha), n = weight.p, params[:-1], 2**by.bits - 1
     v0, v = n * (weight.w - l0) / (u0 - l0), n * (params[-1] - l) / (u - l)
-    code, inside, cell = np.rint(np.clip(v0, 0, n)), (v0 >= 0) & (v0 <= n), np.clip(np.floor(v0), 0, n - 1)
+    code, inside, cell = by.codes(weight.p, weight.w)[0], (v0 >= 0) & (v0 <= n), np.clip(np.floor(v0), 0, n - 1)
 
     def stairs(v: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         k = np.log(2 / alpha - 1)
