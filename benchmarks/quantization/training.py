@@ -48,7 +48,7 @@ WAYS = {
     "3 x 256, W2A2": Way(NARROW, TWO, 2, 1.34),
     "3 x 256, W1A2": Way(NARROW, XNOR(), 2, 1.69),
     "3 x 256, W1A1": Way(NARROW, XNOR(), 1, 2.19, epochs=80),
-    "3 x 1024, W1A1": Way(WIDE, XNOR(), 1, 1.12, epochs=40, batch=200, jitter=1),
+    "3 x 1024, W1A1": Way(WIDE, XNOR(), 1, 1.12, epochs=80, batch=200, jitter=1),
 }
 
 
