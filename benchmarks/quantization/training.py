@@ -56,7 +56,8 @@ def measure(data: Data, way: str, seed: int, epochs: int) -> dict[str, Any]:
     """The test errors of one network: in floats after a fifth of the epochs, and of few bits after the rest."""
     assert data.test is not None
     hidden, through, inputs, _, _, batch, jitter = WAYS[way]
-    dropout = (0.2, *[0.1] * len(hidden)) if inputs == 2 else (0.1, *[0.0] * len(hidden))  # signs learn less by heart
+    inside = 0.1 if inputs == 2 or jitter else 0.0  # signs learn less by heart
+    dropout = (0.2 if inputs == 2 else 0.1, *[inside] * len(hidden))
     first = epochs // 5
     augment = Jitter(jitter) if jitter else None
     learning = FineTune(first, batch, Adam(2e-3), Cosine(), dropout, augment, seed=seed)
