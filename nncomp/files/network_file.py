@@ -3,8 +3,9 @@
 import io
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from nncomp.files.tree import from_tree, to_tree
 from nncomp.network import MLP
 
 VERSION = 1
+Found = TypeVar("Found")
 CODED, DESCRIPTION = "coded", "nncomp"
 """The arrays of a coded file that hold its coded values and its JSON header, deflated; in others that is metadata."""
 
@@ -76,10 +78,7 @@ def load(path: str | Path) -> MLP:
     >>> load(file).fingerprint() == MLP.init([2, 1], seed=3).fingerprint()
     True
     """
-    try:
-        return _network(*_header(*unpack_file(path)))
-    except ValueError as error:
-        raise FileError(f"{path} is not a network file: {error}") from error
+    return _of_file(path, lambda metadata, arrays: _network(*_header(metadata, arrays)))
 
 
 def read_lineage(path: str | Path) -> Lineage | None:
@@ -91,11 +90,12 @@ def read_lineage(path: str | Path) -> Lineage | None:
     >>> read_lineage(file).recipe
     'steps = []'
     """
-    try:
-        header, _ = _header(*unpack_file(path))
+
+    def lineage(metadata: dict[str, str], arrays: dict[str, np.ndarray]) -> Lineage | None:
+        header, _ = _header(metadata, arrays)
         return Lineage.read(header["lineage"]) if "lineage" in header else None
-    except ValueError as error:
-        raise FileError(f"{path} is not a network file: {error}") from error
+
+    return _of_file(path, lineage)
 
 
 def is_coded(path: str | Path) -> bool:
@@ -107,8 +107,13 @@ def is_coded(path: str | Path) -> bool:
     >>> is_coded(file)
     False
     """
+    return _of_file(path, lambda _, arrays: CODED in arrays)
+
+
+def _of_file(path: str | Path, found: Callable[[dict[str, str], dict[str, np.ndarray]], Found]) -> Found:
+    """What is found in a file's metadata and arrays; a FileError with its path for what is no network file."""
     try:
-        return CODED in unpack_file(path)[1]
+        return found(*unpack_file(path))
     except ValueError as error:
         raise FileError(f"{path} is not a network file: {error}") from error
 
