@@ -80,8 +80,9 @@ def test_steps_of_presets_are_written(name: str) -> None:
 
 
 def test_what_a_search_tries_is_written() -> None:
-    steps = PruneAndShare()._steps([[0.0] * 15] * 2, [640, 80], 5, Asked(), 7)  # type: ignore[arg-type]
-    assert fingerprint(Recipe.read(written(steps)).steps) == fingerprint(steps)
+    for classes in (True, False):
+        steps = PruneAndShare()._steps([[0.0] * 15] * 2, [640, 80], 5, classes, Asked(), 7)  # type: ignore[arg-type]
+        assert fingerprint(Recipe.read(written(steps)).steps) == fingerprint(steps)
 
 
 class Asked:

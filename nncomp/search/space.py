@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from nncomp.allocation import allocate
 from nncomp.fields import check_whole
 from nncomp.learning_rate import Cosine
@@ -15,7 +17,7 @@ from nncomp.search.executors import Workers
 from nncomp.search.sensitivity import layer_sensitivity
 from nncomp.search.source import Source, data_of
 from nncomp.shown import shown
-from nncomp.steps import CompressionStep, FineTune, Prune, Reconstruct, Share
+from nncomp.steps import CompressionStep, Distill, FineTune, Original, Prune, Reconstruct, Share
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -40,7 +42,8 @@ class PruneAndShare:
     weights share. How sparse each layer is then follows: the least sum of what layers alone make the loss rise by, when
     pruned one-shot by `alps`, the exact optimum at that share. (Pruned by magnitude alone, losses level off where
     networks that train on do not, and the optimum is to give a layer up.) `epochs`: of each training. `rate`: of SGD
-    with momentum in the first, half of it in the second, falling as a cosine.
+    with momentum in the first, half of it in the second, falling as a cosine. Classes are learned from the labels and
+    from the given network, by `Distill`'s `T` and `alpha`; values from the labels alone.
 
     >>> PruneAndShare(kept=(0.05, 0.1))
     PruneAndShare(kept=(0.05, 0.1))
@@ -51,6 +54,8 @@ class PruneAndShare:
     epochs: tuple[int, int, int] = (20, 40, 10)
     rate: float = 0.2
     dropout: float = 0.1
+    T: float = 2.0
+    alpha: float = 0.7
     samples: int = 5000
 
     __repr__ = shown
@@ -62,7 +67,8 @@ class PruneAndShare:
         for values in self.values:  # which say themselves what they cannot be
             Share(values)
         for epochs in self.epochs:
-            FineTune(epochs, optimizer=SGD(self.rate), dropout=(self.dropout,))
+            during = FineTune(epochs, optimizer=SGD(self.rate), dropout=(self.dropout,))
+            Distill(teacher=Original(), T=self.T, alpha=self.alpha, during=during)
         if not self.values or len(self.epochs) != 3:
             raise ValueError(f"values to choose from and three numbers of epochs, not {self.values} and {self.epochs}")
         check_whole(self, samples=1)
@@ -70,12 +76,14 @@ class PruneAndShare:
     def __call__(self, network: MLP, data: Source, workers: Workers) -> Ask:
         ways = [Reconstruct(s) if s else () for s in SPARSITIES]
         found = layer_sensitivity(network, data, ways, self.samples, workers)
-        updates = self.epochs[0] * -(-len(data_of(data).train) // FineTune().batch)
+        split = data_of(data).train
+        updates = self.epochs[0] * -(-len(split) // FineTune().batch)
         sizes = [layer.weight.shape[0] * layer.weight.shape[1] for layer in network.layers]
-        return partial(self._steps, found.rise.tolist(), sizes, max(1, updates // 100))
+        interval, classes = max(1, updates // 100), np.issubdtype(split.y.dtype, np.integer)
+        return partial(self._steps, found.rise.tolist(), sizes, interval, bool(classes))
 
     def _steps(
-        self, losses: list[list[float]], sizes: list[int], interval: int, trial: "Trial", seed: int
+        self, losses: list[list[float]], sizes: list[int], interval: int, classes: bool, trial: "Trial", seed: int
     ) -> tuple[CompressionStep, ...]:
         kept = trial.suggest_float("kept", *self.kept, log=True)
         values = trial.suggest_categorical("values", self.values)
@@ -83,13 +91,16 @@ class PruneAndShare:
         chosen = allocate(losses, left, kept * sum(sizes) + 1e-6)
         keep = partial(keep_in_proportion, relative=tuple(SPARSITIES[k] for k in chosen))
 
-        def training(epochs: int, rate: float) -> FineTune:
+        def taught(during: FineTune) -> FineTune | Distill:
+            return Distill(teacher=Original(), T=self.T, alpha=self.alpha, during=during) if classes else during
+
+        def training(epochs: int, rate: float) -> FineTune | Distill:
             dropout = (self.dropout, *[0.0] * (len(sizes) - 1))
             optimizer = SGD(rate, weight_decay=5e-5)
-            return FineTune(epochs, optimizer=optimizer, schedule=Cosine(), dropout=dropout, seed=seed)
+            return taught(FineTune(epochs, optimizer=optimizer, schedule=Cosine(), dropout=dropout, seed=seed))
 
         gradual, sparse, shared = self.epochs
         during = training(gradual, self.rate)
         pruning = Prune(1 - kept, keep=keep, schedule=cubic, ramp=0.9, interval=interval, during=during)
-        sharing = Share(values, during=FineTune(shared, optimizer=Adam(3e-4), seed=seed))
+        sharing = Share(values, during=taught(FineTune(shared, optimizer=Adam(3e-4), seed=seed)))
         return pruning, training(sparse, self.rate / 2), sharing

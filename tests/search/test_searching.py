@@ -27,7 +27,7 @@ from nncomp.search.generation import Maker, attempt
 from nncomp.search.space import SPARSITIES
 from nncomp.search.store import Store
 from nncomp.search.trial import Trial, losses_of
-from nncomp.steps import FineTune, Prune, Quantize, Reconstruct, Share
+from nncomp.steps import Distill, FineTune, Original, Prune, Quantize, Reconstruct, Share, compress
 from tests.search.test_executors import wait
 from tests.strategies.data import blobs
 
@@ -247,18 +247,19 @@ def test_a_search_that_cannot_begin_leaves_the_folder_to_another(tmp_path: Path)
     assert replace(SEARCH, trials=1)(NETWORK, DATA, tmp_path).trials
 
 
-def test_the_space_prunes_by_the_exact_allocation_and_trains_by_the_seed(tmp_path: Path) -> None:
-    ask = SPACE(NETWORK, DATA, Workers())
+class Fixed:
+    """A trial that always says the same."""
 
-    class Fixed:
-        def suggest_float(self, *_: object, log: bool) -> float:
-            return 0.25
+    def suggest_float(self, *_: object, log: bool) -> float:
+        return 0.25
 
-        def suggest_categorical(self, *_: object) -> int:
-            return 4
+    def suggest_categorical(self, *_: object) -> int:
+        return 4
 
-    pruning, training, sharing = ask(Fixed(), 9)  # type: ignore[arg-type]
-    assert isinstance(pruning, Prune) and isinstance(training, FineTune) and isinstance(sharing, Share)
+
+def test_the_space_prunes_by_the_exact_allocation_and_trains_by_the_seed() -> None:
+    pruning, training, sharing = SPACE(NETWORK, DATA, Workers())(Fixed(), 9)  # type: ignore[arg-type]
+    assert isinstance(pruning, Prune) and isinstance(training, Distill) and isinstance(sharing, Share)
     assert pruning.sparsity == 0.75 and isinstance(pruning.keep, partial) and pruning.keep.func is keep_in_proportion
     ways = [Reconstruct(s) if s else () for s in SPARSITIES]
     rise = layer_sensitivity(NETWORK, DATA, ways, samples=200).rise
@@ -272,8 +273,22 @@ def test_the_space_prunes_by_the_exact_allocation_and_trains_by_the_seed(tmp_pat
     found = [SPARSITIES.index(s) for s in budgets]
     assert sums(kept)[tuple(found)] <= 0.25 * 1824 + 1e-6
     assert sums(rise)[tuple(found)] == pytest.approx(best, abs=1e-12) and best < 0.9 * sums(rise)[-1, -1, -1]
-    assert training.seed == 9 and sharing.k == 4 and sharing.during is not None and sharing.during.epochs == 1
-    assert pruning.during is not None and pruning.during.seed == sharing.during.seed == 9
+    assert sharing.k == 4 and isinstance(sharing.during, Distill) and sharing.during.during.epochs == 1
+    for taught in (pruning.during, training, sharing.during):
+        assert isinstance(taught, Distill) and isinstance(taught.teacher, Original) and taught.during.seed == 9
+        assert (taught.T, taught.alpha) == (SPACE.T, SPACE.alpha)
+
+
+def test_the_space_learns_values_from_the_labels_alone() -> None:
+    x = DATA.train.x
+    values = replace(DATA.train, y=x[:, :4] - x[:, 4:8])
+    data = Data(values, values)
+    network = FineTune(3)(NETWORK, data)
+    steps = SPACE(network, data, Workers())(Fixed(), 9)  # type: ignore[arg-type]
+    pruning, training, sharing = steps
+    assert isinstance(training, FineTune) and isinstance(pruning, Prune) and isinstance(pruning.during, FineTune)
+    assert isinstance(sharing, Share) and isinstance(sharing.during, FineTune)
+    assert score(compress(network, steps, data), values) > -values.y.var()  # better than a constant
 
 
 @pytest.mark.parametrize(
@@ -291,6 +306,8 @@ def test_the_space_prunes_by_the_exact_allocation_and_trains_by_the_seed(tmp_pat
         (lambda: PruneAndShare(values=(10**9,)), "1000000000"),
         (lambda: PruneAndShare(rate=-1), "rate"),
         (lambda: PruneAndShare(dropout=2), "dropout"),
+        (lambda: PruneAndShare(T=0), "temperature"),
+        (lambda: PruneAndShare(alpha=2), "alpha"),
         (lambda: Search(space=3), "a space is a PruneAndShare"),  # type: ignore[arg-type]
         (lambda: PruneAndShare(samples=0), "samples is a whole number"),
         (lambda: SEARCH(MLP.init([9, 4]), DATA, "nowhere"), "takes 9 features"),
