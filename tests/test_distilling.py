@@ -16,6 +16,7 @@ from nncomp.distill import (
     activation_boundaries,
     arithmetic_mean,
     contrastive,
+    dist,
     dkd,
     factor_transfer,
     geometric_mean,
@@ -24,6 +25,7 @@ from nncomp.distill import (
     kl_divergence,
     logit_regression,
     margin_relu,
+    nkd,
     pkt,
     rkd_distance,
     vid,
@@ -50,7 +52,9 @@ from nncomp.steps import (
 )
 from nncomp.steps.choices import FEATURES, SOFT
 from nncomp.steps.match import Match, seen
-from nncomp.steps.run import rehearse, run
+from nncomp.steps.rehearsal import rehearse
+from nncomp.steps.run import run
+from nncomp.steps.tables import RecipeError
 from nncomp.weights import Quantized, Sparse
 from tests.gradients import assert_gradient
 from tests.strategies.data import blobs
@@ -326,8 +330,40 @@ def test_features_are_those_of_the_layers() -> None:
     a, z, logits = seen(network, [(0, False), (0, True), (1, False)], DATA.train.x, batch=64)
     assert a.shape == z.shape == (300, 5)
     np.testing.assert_array_equal(a, np.maximum(z, 0))
-    whole = seen(network, [(1, False)], DATA.train.x, batch=300)[0]
-    assert logits.shape == whole.shape
+    for batch in (1, 300):
+        whole = seen(network, [(0, False), (0, True), (1, False)], DATA.train.x, batch)
+        for part, same in zip((a, z, logits), whole):
+            np.testing.assert_allclose(part, same, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(logits, network(DATA.train.x), rtol=0, atol=1e-5)
+
+
+def test_a_teacher_in_double_precision_is_matched_in_the_students(dense: MLP) -> None:
+    exact = MLP.init([12, 10, 4], dtype=np.float64)
+    for loss in (factor_transfer, hint, contrastive):
+        step = Distill(student=MLP.init([12, 6, 4]), match=(Match(loss),), during=SHORT)
+        assert step(exact, DATA).dtype == np.float32
+
+
+BETWEEN_SAMPLES = [Distill(teacher=Original(), match=(Match(rkd_distance),)), Distill(teacher=Original(), soft=dist)]
+
+
+@pytest.mark.parametrize("step", BETWEEN_SAMPLES, ids=["match", "soft"])
+def test_a_rehearsal_finds_samples_that_are_alone_in_the_last_batch(dense: MLP, step: Distill) -> None:
+    taught = Recipe(dense, None, (replace(step, during=replace(SHORT, batch=50)),))
+    rehearse(taught, DATA)
+    alone = Data(Split(DATA.train.x[:251], DATA.train.y[:251]), DATA.validation)
+    with pytest.raises(RecipeError, match=r"^step 1 \(Distill\): .*(not 1|constant)"):
+        rehearse(taught, alone)
+
+
+def test_a_rehearsal_counts_the_samples_that_are_learned(dense: MLP) -> None:
+    student = MLP.init([12, 6, 4], norm=True)
+    x = blobs(500, 7).x
+    odd = Data(Split(DATA.train.x[:251], DATA.train.y[:251]), DATA.validation)
+    transfer = Distill(student=student, alpha=1.0, transfer=x, during=replace(SHORT, batch=50))
+    rehearse(Recipe(dense, None, (transfer,)), odd)
+    with pytest.raises(RecipeError, match="501 samples leave a last batch of one"):
+        rehearse(Recipe(dense, None, (replace(transfer, transfer=blobs(501, 7).x),)), odd)
 
 
 def test_assistants_and_networks_born_again_are_recipes(dense: MLP) -> None:
@@ -360,13 +396,23 @@ def test_students_are_taught_in_the_form_they_are_in_or_are_to_take(dense: MLP) 
 
 STUDENT = MLP.init([12, 4])
 MISTAKES = [
-    (lambda: Distill(student=STUDENT, T=0), "the temperature T is positive, not 0"),
-    (lambda: Distill(student=STUDENT, alpha=1.5), "alpha is between 0 and 1, not 1.5"),
+    (lambda: Distill(student=STUDENT, T=0), "the temperature T is positive and finite throughout, not 0"),
+    (lambda: Distill(student=STUDENT, alpha=1.5), "alpha is between 0 and 1 throughout, not 1.5"),
     (lambda: Distill(), "give a student, or a teacher"),
     (lambda: Distill(student=STUDENT, teacher=STUDENT), "the other"),
     (lambda: Distill(student=MLP.init([12, 5]))(STUDENT, DATA), r"\[12, 5\] and a teacher \[12, 4\] need the same"),
     (lambda: Distill(teacher=())(STUDENT, DATA), "at least one teacher"),
     (lambda: Distill(teacher=STUDENT, transfer=DATA.train.x), "a transfer set has no labels"),
+    (lambda: Distill(teacher=STUDENT, transfer=DATA.train.x, alpha=1.0, soft=nkd), "the loss that is given as soft"),
+    (lambda: Distill(teacher=STUDENT, T_schedule=Step((0.7,), 0.0)), "T is positive and finite throughout, not 0"),
+    (lambda: Distill(teacher=STUDENT, alpha_schedule=Step((0.7,), -1.0)), "between 0 and 1 throughout, not -0.9"),
+    (lambda: Distill(teacher=STUDENT, soft=partial(kl_divergence, T=20.0)), "soft is given its T by Distill"),
+    (lambda: Distill(teacher=STUDENT, ensemble=partial(arithmetic_mean, T=2.0)), "ensemble is given its T by"),
+    (lambda: Distill(teacher=STUDENT, match=Match()), r"match is a tuple of Match, not Match\(\)"),  # type: ignore[arg-type]
+    (lambda: Distill(teacher=[STUDENT]), "teacher is an MLP, Original"),  # type: ignore[arg-type]
+    (lambda: Distill(student=5), "student is an MLP, not 5"),  # type: ignore[arg-type]
+    (lambda: Distill(teacher=STUDENT, during=Distill(teacher=STUDENT)), "during is a FineTune"),  # type: ignore[arg-type]
+    (lambda: Distill(teacher=STUDENT, without=(4,))(STUDENT, DATA), r"some of 4 classes, not \(4,\)"),
     (lambda: Distill(teacher=(STUDENT, STUDENT), match=(Match(),)), "those of one teacher"),
     (lambda: Distill(teacher=STUDENT, match=(Match(),))(STUDENT, DATA), r"layer -2 of a network of 1: \[12, 4\]"),
     (lambda: Match(weight=0.0), "weight of a match is positive and finite, not 0.0"),

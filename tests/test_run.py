@@ -17,7 +17,8 @@ from nncomp.prune import cubic
 from nncomp.steps import Distill, FineTune, Prune, Quantize, stages
 from nncomp.steps.compress import step_names
 from nncomp.steps.recipe import Recipe, presets
-from nncomp.steps.run import rehearse, run
+from nncomp.steps.rehearsal import rehearse
+from nncomp.steps.run import run
 from nncomp.steps.tables import RecipeError
 from tests.test_checkpoint import DATA, NETWORK, Stop, X
 

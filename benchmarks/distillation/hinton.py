@@ -1,13 +1,15 @@
 """Hinton's experiment on MNIST: `python -m benchmarks.distillation hinton`.
 
 Errors of 10,000 test samples, beside those of Hinton, Vinyals & Dean 2015, section 3. The teacher, 784-1200-1200-10,
-has dropout, decay of weights and pictures jittered by a pixel, where the paper's has bounded norms and two pixels (41
-errors of the 5,000 validation samples after 40 epochs; with two pixels and bounded norms 46); students have none of
-these, and their transfer set is not jittered. `tune` trains a student alone and one distilled in four ways each, for
-one seed, and counts errors of the 5,000 validation samples: `ALONE` and `DISTILLED` are the best. Then all 60,000
-samples are learned, but where classes are missing, 55,000: the bias of the classes is chosen on the other 5,000, and
-the one chosen on the test split, as in the paper, stands beside it. Each training is a line of the result file, and
-what is there is not done again; teachers are kept in a folder, and gone on with.
+has dropout, batch norm, decay of weights and pictures jittered by a pixel, where the paper's has bounded norms and two
+pixels. (Errors of 10,000 training samples held out, after 30 epochs: 83; without batch norm 94; with two pixels 94;
+with SGD 99; with dropout of 0.2, 0.4 and 0.4 119.) Students have none of these, and their transfer set is not jittered.
+`tune` trains a student alone and one distilled in four ways each, for one seed, and counts errors of the 5,000
+validation samples: `ALONE` and `DISTILLED` are the best. Then all 60,000 samples are learned, but where classes are
+missing, 55,000: the bias of the classes is chosen on the other 5,000, and the one chosen on the test split, as in the
+paper, stands beside it. Where the validation split decides, the teacher has not seen it either: from one that has, a
+student learns it without ever having seen it (10 errors of 5,000, and 84 when it learns alone). Each training is a line
+of the result file, and what is there is not done again; teachers are kept in a folder, and gone on with.
 """
 
 import argparse
@@ -26,6 +28,7 @@ from nncomp.augment import Jitter
 from nncomp.data import Data, Split, load_data
 from nncomp.distill import best_bias
 from nncomp.files import Checkpoint, load, save
+from nncomp.fingerprint import fingerprint
 from nncomp.learning_rate import Cosine
 from nncomp.network import MLP
 from nncomp.optim import Adam, AdamW
@@ -33,6 +36,7 @@ from nncomp.steps import Distill, FineTune
 
 SEEDS = (0, 1, 2)
 LARGE = FineTune(100, 200, AdamW(1e-3, weight_decay=0.05), Cosine(), dropout=(0.1, 0.2, 0.2), augment=Jitter(1))
+MARK = fingerprint(LARGE, "batch norm")[:8]
 EPOCHS = 50
 ALONE = {"rate": 1e-3, "decay": 0.0}
 DISTILLED = {"rate": 1e-3, "alpha": 0.9}
@@ -45,9 +49,9 @@ CORRECTED = {"no threes": "109", "sevens and eights": "1320"}
 
 def table_rows(seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
     """The trainings of the table, students after their teachers."""
-    distilled = {"units": 800, "T": 20.0, "epochs": EPOCHS, **DISTILLED}
+    distilled = {"units": 800, "teacher": MARK, "T": 20.0, "epochs": EPOCHS, **DISTILLED}
     for seed in seeds:
-        yield {"row": "teacher", "seed": seed, "epochs": LARGE.epochs}
+        yield {"row": "teacher", "seed": seed, "epochs": LARGE.epochs, "teacher": MARK}
         yield {"row": "alone", "seed": seed, "units": 800, "epochs": EPOCHS, **ALONE}
         for row in ("distilled", *MISSING):
             yield {"row": row, "seed": seed, **distilled}
@@ -58,7 +62,8 @@ def curve_points() -> Iterator[dict[str, Any]]:
     for units in UNITS:
         yield {"row": "alone", "seed": 0, "units": units, "epochs": EPOCHS, **ALONE}
         for T in TEMPERATURES:
-            yield {"row": "distilled", "seed": 0, "units": units, "T": T, "epochs": EPOCHS, **DISTILLED}
+            dials = {"teacher": MARK, "T": T, **DISTILLED}
+            yield {"row": "distilled", "seed": 0, "units": units, "epochs": EPOCHS, **dials}
 
 
 def tunings() -> Iterator[dict[str, Any]]:
@@ -66,7 +71,7 @@ def tunings() -> Iterator[dict[str, Any]]:
     for rate, decay in TUNED["alone"]:
         yield {"row": "alone, tuned", "seed": 0, "units": 800, "epochs": EPOCHS, "rate": rate, "decay": decay}
     for rate, alpha in TUNED["distilled"]:
-        dials = {"rate": rate, "alpha": alpha}
+        dials = {"teacher": MARK, "rate": rate, "alpha": alpha}
         yield {"row": "distilled, tuned", "seed": 0, "units": 800, "T": 20.0, "epochs": EPOCHS, **dials}
 
 
@@ -74,16 +79,16 @@ def measure(data: Data, teachers: Path, row: str, seed: int, epochs: int, **dial
     """The errors of one network, of 10,000; of the validation split's 5,000 where a row tunes."""
     held, whole = data.validation, replace(data, train=joined(data.train, data.validation))
     tuning, missing = row.endswith("tuned"), MISSING.get(row, ())
-    learned = (data if tuning or missing else whole).without_test()
+    learned = (data if tuning or missing else whole).without_test()  # by the teacher, too
     assert data.test is not None
     if row == "teacher":
-        network = large(whole.without_test(), teachers, seed)
+        network = large(learned, teachers, seed)
     else:
         start = MLP.init([784, dials["units"], dials["units"], 10], seed=seed)
         optimizer = Adam(dials["rate"], weight_decay=dials.get("decay", 0.0))
         during = FineTune(epochs, optimizer=optimizer, schedule=Cosine(), seed=seed)
         if "T" in dials:
-            teacher = large(whole.without_test(), teachers, seed)
+            teacher = large(learned, teachers, seed)
             step = Distill(teacher=teacher, T=dials["T"], alpha=dials["alpha"], without=missing, during=during)
             network = step(start, learned)
         else:
@@ -96,11 +101,11 @@ def measure(data: Data, teachers: Path, row: str, seed: int, epochs: int, **dial
 
 def large(data: Data, folder: Path, seed: int) -> MLP:
     """The teacher, trained where the folder does not have it."""
-    file = folder / f"teacher-{seed}.safetensors"
+    file = folder / f"teacher-{MARK}-{len(data.train)}-{seed}.safetensors"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         hooks = (Checkpoint(file.with_suffix(".training"), every=60),)
-        save(file, replace(LARGE, seed=seed)(MLP.init([784, 1200, 1200, 10], seed=seed), data, hooks))
+        save(file, replace(LARGE, seed=seed)(MLP.init([784, 1200, 1200, 10], norm=True, seed=seed), data, hooks))
     return load(file)
 
 

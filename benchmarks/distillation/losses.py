@@ -46,6 +46,7 @@ def layers(loss: Callable[..., Any], teacher: MLP, during: FineTune, dials: Dial
 HOT = [{"T": T, "alpha": alpha} for T, alpha in product((1.0, 2.0, 4.0, 8.0), (0.5, 0.9))]
 COLD = [{"alpha": alpha} for alpha in (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)]
 WEIGHTS = [{"weight": 10.0**k} for k in range(-4, 5)]
+MEAN = {distill.rkd_angle: partial(distill.rkd_angle, reduction=distill.elementmean)}  # of 10^6 triples, not their sum
 OUTPUTS = (
     distill.kl_divergence, distill.reverse_kl, distill.jensen_shannon, distill.alpha_divergence, distill.dkd,
     distill.dist, distill.nkd, distill.logit_standardization,
@@ -62,7 +63,7 @@ ROWS: Mapping[str, Row] = {
     **{loss.__name__: Row(partial(outputs, loss), HOT) for loss in OUTPUTS},
     "total_variation": Row(partial(outputs, distill.total_variation), HOT),
     "logit_regression": Row(partial(outputs, distill.logit_regression), COLD),
-    **{loss.__name__: Row(partial(layers, loss), WEIGHTS) for loss in LAYERS},
+    **{loss.__name__: Row(partial(layers, MEAN.get(loss, loss)), WEIGHTS) for loss in LAYERS},
 }
 
 

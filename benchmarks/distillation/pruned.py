@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.distillation.hinton import large
+from benchmarks.distillation.hinton import MARK, large
 from benchmarks.pruning.at_start import joined
 from benchmarks.sweep import sweep
 from nncomp.augment import Jitter
@@ -53,11 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = replace(data, train=joined(data.train, data.validation))
     teacher = large(data.without_test(), options.teachers, 0)
     rows = [
-        {"row": row, "seed": seed, "epochs": options.epochs} for row in ("distilled", "alone") for seed in options.seeds
+        {"row": row, "seed": seed, "epochs": options.epochs, **dials}
+        for row, dials in (("distilled", {"teacher": MARK, "T": T, "alpha": ALPHA}), ("alone", {}))
+        for seed in options.seeds
     ]
 
-    def run(row: str, **setting: int) -> dict[str, Any]:
-        return measure(data, teacher if row == "distilled" else None, **setting)
+    def run(row: str, seed: int, epochs: int, **_: Any) -> dict[str, Any]:
+        return measure(data, teacher if row == "distilled" else None, seed, epochs)
 
     results = []
     for result in sweep(options.out, rows, run):

@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", help="folder of the IDX files; NNCOMP_DATA if not given")
     parser.add_argument("--out", default="benchmarks/results/distillation-ranking.jsonl", help="file of the results")
     options = parser.parse_args(arguments)
+    options.losses = list(dict.fromkeys(["labels alone", *options.losses]))  # what the others are compared with
     splits = {on: load_data(on, options.data) for on in options.on}
     teachers = cache(lambda on: TEACHING(MLP.init(TEACHER, seed=0), splits[on].without_test()))
     out = Path(options.out)

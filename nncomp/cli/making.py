@@ -19,7 +19,8 @@ from nncomp.network import MLP
 from nncomp.report import Report
 from nncomp.steps.guard import TooMuchLost
 from nncomp.steps.recipe import Recipe, presets
-from nncomp.steps.run import log_of, rehearse, run
+from nncomp.steps.rehearsal import rehearse
+from nncomp.steps.run import log_of, run
 from nncomp.steps.tables import RecipeError
 
 PRESETS = f"A recipe.toml, a network made by one, or a preset: {', '.join(presets())}."

@@ -13,12 +13,19 @@ R = TypeVar("R", bound=tuple[Any, ...])
 
 
 def finite(loss: Callable[P, R]) -> Callable[P, R]:
-    """The same loss, which raises where it or a gradient leaves its dtype's range, instead of returning infinity."""
+    """The same loss, which raises where it or a gradient leaves its dtype's range, instead of returning infinity.
+
+    float16 is computed in float32: sums of squares and numbers of pairs are soon too large for it.
+    """
 
     @wraps(loss)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        student = args[0] if args else kwargs["student"]
+        half = isinstance(student, np.ndarray) and student.dtype == np.float16
+        taken = _single if half else _plain
         with np.errstate(all="ignore"):
-            result = loss(*map(_plain, args), **{name: _plain(a) for name, a in kwargs.items()})
+            result = loss(*map(taken, args), **{name: taken(a) for name, a in kwargs.items()})
+            result = _halved(result) if half else result
         value, dstudent, *dparams = result
         if not all(np.isfinite(part).all() for part in (value, dstudent, *(d for ds in dparams for d in ds))):
             arrays = [a for a in (*args, *kwargs.values()) if isinstance(a, np.ndarray) and a.size]
@@ -35,6 +42,18 @@ def finite(loss: Callable[P, R]) -> Callable[P, R]:
 def _plain(setting: Any) -> Any:
     """A number of NumPy's, such as a schedule gives, as Python's: it would make float64 of float32 arrays."""
     return setting.item() if isinstance(setting, np.generic) else setting
+
+
+def _single(setting: Any) -> Any:
+    half = isinstance(setting, np.ndarray) and setting.dtype == np.float16
+    return setting.astype(np.float32) if half else _plain(setting)
+
+
+def _halved(part: Any) -> Any:
+    """The gradients, however they are nested, in float16."""
+    if isinstance(part, tuple):
+        return tuple(map(_halved, part))
+    return part.astype(np.float16) if isinstance(part, np.ndarray) else part
 
 
 def check_logits(student: np.ndarray, teacher: np.ndarray) -> None:

@@ -53,5 +53,6 @@ def best_bias(logits: np.ndarray, labels: np.ndarray, classes: Sequence[int]) ->
     biases = np.concatenate([[ends[0] - 1], (ends[:-1] + ends[1:]) / 2, [ends[-1] + 1], [0.0]])
     right = np.searchsorted(np.sort(right_above), biases) + len(right_below)
     right -= np.searchsorted(np.sort(right_below), biases, side="right")
+    right[-1] = (logits.argmax(axis=1) == labels).sum()  # where the first of equal logits is told
     best = biases[right == right.max()]
     return float(best[np.argmin(np.abs(best))])

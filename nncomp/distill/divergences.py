@@ -9,7 +9,7 @@ import numpy as np
 
 from nncomp.distill.checks import finite
 from nncomp.distill.reductions import Reduction, batchmean
-from nncomp.distill.softening import softened, softmax_vjp, weight
+from nncomp.distill.softening import relative_entropy, softened, softmax_vjp, weight
 
 
 @finite
@@ -35,7 +35,7 @@ def reverse_kl(
     w = weight(student, T, square, reduction)
     # d/dp of p log(p / q) is log(p / q) + 1, and the softmax's Jacobian is blind to a constant.
     dp = np.where(p > 0, log_p - log_q, 0)
-    return float(w * (p * dp).sum()), w * softmax_vjp(p, dp, T)
+    return float(w * relative_entropy(log_p, log_q).sum()), w * softmax_vjp(p, dp, T)
 
 
 @finite

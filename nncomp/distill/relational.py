@@ -36,10 +36,11 @@ def rkd_distance(
     D, mu = _distances("student", student)
     D_t, mu_t = _distances("teacher", teacher.astype(student.dtype))
     batch = len(student)
-    value, h = _huber(D / mu - D_t / mu_t)
+    psi = D / mu
+    value, h = _huber(psi - D_t / mu_t)
     count = reduction(batch, batch)
-    # psi_ij = D_ij / mu, and each of the n = batch (batch - 1) distances is 1 / n of mu.
-    dD = (h / mu - (h * D).sum() / (mu * mu * batch * (batch - 1))) / count
+    # Each of the n = batch (batch - 1) distances is 1 / n of mu.
+    dD = (h - (h * psi).sum() / (batch * (batch - 1))) / mu / count
     # dD_ij / ds_i = (s_i - s_j) / D_ij. s_i is in row and column i of a symmetric matrix: twice.
     A = 2 * np.where(D > 0, dD / np.where(D > 0, D, 1), 0)
     return float(value.sum() / count), A.sum(axis=1, keepdims=True) * student - A @ student
@@ -77,7 +78,7 @@ def _distances(name: str, X: np.ndarray) -> tuple[np.ndarray, float]:
     D = cdist(X, X).astype(X.dtype)
     if not D.any():
         raise ValueError(f"all features of the {name} are one point: their distances have no mean to be measured in")
-    return D, float(D.sum() / (len(X) * (len(X) - 1)))
+    return D, float(D.sum(dtype=np.float64) / (len(X) * (len(X) - 1)))
 
 
 def _edges(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

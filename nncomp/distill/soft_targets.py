@@ -4,7 +4,7 @@ import numpy as np
 
 from nncomp.distill.checks import check_weights, finite
 from nncomp.distill.reductions import Reduction, batchmean, elementmean, summed
-from nncomp.distill.softening import softened, weight
+from nncomp.distill.softening import relative_entropy, softened, weight
 from nncomp.losses import cross_entropy
 
 __all__ = ["batchmean", "elementmean", "kd", "kl_divergence", "soft_cross_entropy", "summed"]
@@ -33,9 +33,7 @@ def kl_divergence(
     log_p, log_q = softened(student, teacher, T)
     q = np.exp(log_q)
     w = weight(student, T, square, reduction)
-    # Where the teacher's probability underflows to 0 its term is 0, however large the difference of the logarithms.
-    loss = w * (q * np.where(q > 0, log_q - log_p, 0)).sum()
-    return float(loss), w / student.dtype.type(T) * (np.exp(log_p) - q)
+    return float(w * relative_entropy(log_q, log_p).sum()), w / student.dtype.type(T) * (np.exp(log_p) - q)
 
 
 @finite
@@ -63,6 +61,7 @@ def soft_cross_entropy(
     return float(-w * (q * log_p).sum()), w / student.dtype.type(T) * (np.exp(log_p) - q)
 
 
+@finite
 def kd(
     student: np.ndarray,
     teacher: np.ndarray,

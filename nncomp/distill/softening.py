@@ -27,6 +27,18 @@ def weight(student: np.ndarray, T: float, square: bool, reduction: Reduction) ->
     return student.dtype.type((T**2 if square else 1.0) / reduction(*student.shape))
 
 
+def relative_entropy(log_a: np.ndarray, log_b: np.ndarray) -> np.ndarray:
+    """Of each class `a log(a / b) - a + b`, at least 0, which sum to `KL(a || b)`, as a and b both sum to 1.
+
+    Without `b - a`, terms of either sign would cancel where T is high and a and b are close.
+    """
+    a, b, r = np.exp(log_a), np.exp(log_b), log_a - log_b
+    near = np.abs(r) < 1  # beyond, exp(-r) = b / a alone may be infinite
+    tiny = a * (r + np.expm1(np.where(near, -r, 0)))
+    # Where a underflows to 0 its logarithm counts for nothing, however far from that of b.
+    return np.maximum(np.where(near, tiny, a * np.where(a > 0, r, 0) - a + b), 0)
+
+
 def softmax_vjp(p: np.ndarray, dp: np.ndarray, T: float) -> np.ndarray:
     """`dz_c = p_c (dp_c - sum_k p_k dp_k) / T`, given the gradient at `p = softmax(z / T)`.
 

@@ -5,6 +5,7 @@ import numpy as np
 from nncomp.distill.checks import check_logits, finite
 from nncomp.distill.reductions import Reduction, batchmean
 from nncomp.distill.soft_targets import kl_divergence
+from nncomp.distill.units import unit
 
 
 @finite
@@ -33,22 +34,23 @@ def logit_standardization(
     check_logits(student, teacher)
     if ddof not in (0, 1) or not 0 <= eps < np.inf:
         raise ValueError(f"ddof is 0 or 1, and eps finite and at least 0, not {ddof} and {eps}")
-    y, c, std = _standardized("student", student, ddof, eps)
-    target, _, _ = _standardized("teacher", teacher.astype(student.dtype), ddof, eps)
+    y, std = _standardized("student", student, ddof, eps)
+    target, _ = _standardized("teacher", teacher.astype(student.dtype), ddof, eps)
     loss, dy = kl_divergence(y, target, T, square=square, reduction=reduction)
     # y = c / (std + eps) with c = z - mean z and d std / dc = c / ((classes - ddof) std): dy through the quotient, and
-    # then through the mean. kl_divergence's dy sums to 0 and so does c: the mean takes nothing more away.
+    # then through the mean. kl_divergence's dy sums to 0 and so does y: the mean takes nothing more away.
     n = max(student.shape[1] - ddof, 1)
-    along = (dy * c).sum(axis=1, keepdims=True) / (n * np.where(std > 0, std, 1) * (std + eps) ** 2)
-    return loss, dy / (std + eps) - along * c
+    along = (dy * y).sum(axis=1, keepdims=True) / (n * np.where(std > 0, std, 1))
+    return loss, dy / (std + eps) - along * y
 
 
-def _standardized(name: str, z: np.ndarray, ddof: int, eps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`c / (std + eps)`, c and std of each row."""
+def _standardized(name: str, z: np.ndarray, ddof: int, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """`c / (std + eps)` and std of each row, c in units of its largest entry: squares may be too large or small."""
     equal = z.max(axis=1, keepdims=True) == z.min(axis=1, keepdims=True)  # their mean may be off by a rounding
     c = np.where(equal, 0, z - z.mean(axis=1, keepdims=True))
-    std = np.sqrt((c * c).sum(axis=1, keepdims=True) / max(z.shape[1] - ddof, 1))
+    _, length = unit(c)
+    std = length / z.dtype.type(np.sqrt(max(z.shape[1] - ddof, 1)))
     if eps == 0 and (std == 0).any():
         row = int(np.argmin(std))
         raise ValueError(f"logits of the {name} in row {row} are all {z[row, 0]:g}: they have no spread; give an eps")
-    return c / (std + eps), c, std
+    return c / (std + eps), std

@@ -1,5 +1,6 @@
 """The words of recipes: what may stand where, by name."""
 
+from inspect import signature
 from typing import Any
 
 from nncomp import distill, factor, init, learning_rate, optim, prune, quantize, transforms
@@ -52,6 +53,8 @@ FEATURES = (
     distill.neuron_selectivity, distill.vid, distill.factor_transfer, distill.pkd, distill.rkd_distance,
     distill.rkd_angle, distill.similarity_preserving, distill.correlation_congruence, distill.pkt, distill.contrastive,
 )  # fmt: skip
+REDUCTIONS = (distill.batchmean, distill.elementmean, distill.summed)
+KERNELS = (distill.linear_kernel, distill.polynomial_kernel, distill.gaussian_kernel, distill.taylor_kernel)
 SCHEDULES = (
     prune.constant, prune.linear, prune.cubic, prune.exponential, prune.cosine, prune.iterative, prune.inc_cube,
     prune.nncf_polynomial, prune.alternating,
@@ -129,10 +132,15 @@ CHOICES: dict[str, tuple[Any, ...]] = kinds.CHOICES | {
     "Distill.soft": SOFT,
     "Distill.match": (Match,),
     "Match.loss": FEATURES,
+    "hint.activation": kinds.ACTIVATIONS,
+    "factor_transfer.activation": kinds.ACTIVATIONS,
+    "neuron_selectivity.kernel": KERNELS,
+    "correlation_congruence.kernel": KERNELS,
     "Distill.ensemble": (distill.geometric_mean, distill.arithmetic_mean),
     "Distill.T_schedule": RATES,
     "Distill.alpha_schedule": RATES,
     "Distill.during": (FineTune,),
+    **{f"{f.__name__}.reduction": REDUCTIONS for f in (*SOFT, *FEATURES) if "reduction" in signature(f).parameters},
 }
 """What may stand at which key, where its annotation leaves it open."""
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from inspect import signature
 
 import numpy as np
 
 from nncomp.data import Data, Split
 from nncomp.distill import geometric_mean, kl_divergence
+from nncomp.fields import brief
 from nncomp.hooks import Hook
+from nncomp.kernels.threads import on_threads
 from nncomp.learning_rate import Constant, Schedule
 from nncomp.network import MLP
 from nncomp.shown import shown
@@ -57,14 +61,38 @@ class Distill:
             raise ValueError("give a student, or a teacher: the incoming network is the other")
         if self.teacher == ():
             raise ValueError("there is at least one teacher, not an empty list of them")
-        if not self.T > 0:
-            raise ValueError(f"the temperature T is positive, not {self.T}")
-        if not 0 <= self.alpha <= 1:
-            raise ValueError(f"alpha is between 0 and 1, not {self.alpha}")
+        self._check_kinds()
+        self._check_dials()
         if self.transfer is not None and (self.alpha != 1 or self.alpha_schedule != Constant() or self.without):
             raise ValueError("a transfer set has no labels: it takes alpha = 1, throughout, and all classes")
+        if self.transfer is not None and "labels" in signature(self.soft).parameters:
+            raise ValueError("a transfer set has no labels, and the loss that is given as soft looks at them")
         if self.match and isinstance(self.teacher, tuple) and len(self.teacher) > 1:
             raise ValueError("hidden layers are matched with those of one teacher, not of several")
+
+    def _check_kinds(self) -> None:
+        networks = self.teacher if isinstance(self.teacher, tuple) else (self.teacher,)
+        teachers = all(isinstance(one, MLP | Original | None) for one in networks)
+        matches = isinstance(self.match, tuple) and all(isinstance(one, Match) for one in self.match)
+        for name, kind, fits in (
+            ("student", "an MLP", isinstance(self.student, MLP | None)),
+            ("teacher", "an MLP, Original() or a tuple of them", teachers),
+            ("match", "a tuple of Match", matches),
+            ("during", "a FineTune", isinstance(self.during, FineTune)),
+        ):
+            if not fits:
+                raise ValueError(f"{name} is {kind}, not {brief(getattr(self, name))}")
+
+    def _check_dials(self) -> None:
+        for progress in np.linspace(0, 1, 101).tolist():
+            T, alpha = self.T * self.T_schedule(progress), self.alpha * self.alpha_schedule(progress)
+            if not 0 < T < np.inf:
+                raise ValueError(f"the temperature T is positive and finite throughout, not {T:g}")
+            if not 0 <= alpha <= 1:
+                raise ValueError(f"alpha is between 0 and 1 throughout, not {alpha:g}")
+        for name, function in (("soft", self.soft), ("ensemble", self.ensemble)):
+            if isinstance(function, partial) and (twice := {"T", "labels"} & function.keywords.keys()):
+                raise ValueError(f"{name} is given its {' and '.join(sorted(twice))} by Distill: not beside it, too")
 
     @property
     def patience(self) -> int | None:
@@ -82,8 +110,21 @@ class Distill:
                 raise ValueError(
                     f"a student {student.sizes} and a teacher {teacher.sizes} need the same inputs and classes"
                 )
-        data = replace(data, train=self._transferred(data.train))
-        return self.during(student, data, hooks, self._teaching(student, teachers, data.train.x))
+        if not set(self.without) <= set(range(student.sizes[-1])):
+            raise ValueError(f"without names some of {student.sizes[-1]} classes, not {self.without}")
+        data = replace(data, train=self.learned(data.train))
+        with on_threads(self.during.threads):
+            teaching = self._teaching(student, teachers, data.train.x)
+        return self.during(student, data, hooks, teaching)
+
+    def learned(self, split: Split) -> Split:
+        """What the student learns from: the transfer set, or the samples of the training split but for `without`."""
+        if self.transfer is not None:
+            return Split(self.transfer, np.zeros(len(self.transfer), np.int64))
+        kept = ~np.isin(split.y, self.without)
+        if not kept.any():
+            raise ValueError(f"without the classes {self.without} there is nothing to learn from")
+        return split if kept.all() else Split(split.x[kept], split.y[kept])
 
     def _teaching(self, student: MLP, teachers: tuple[MLP, ...], x: np.ndarray) -> Teaching:
         places, starts, terms = begun(self.match, student, teachers[0], x, self.during.seed)
@@ -97,15 +138,6 @@ class Distill:
             terms,
             tuple(array for start in starts for array in start.params),
         )
-
-    def _transferred(self, split: Split) -> Split:
-        """What the student learns from."""
-        if self.transfer is not None:
-            return Split(self.transfer, np.zeros(len(self.transfer), np.int64))
-        kept = ~np.isin(split.y, self.without)
-        if not kept.any():
-            raise ValueError(f"without the classes {self.without} there is nothing to learn from")
-        return split if kept.all() else Split(split.x[kept], split.y[kept])
 
 
 Training = FineTune | Distill

@@ -1,13 +1,13 @@
 """Matching of hidden layers in distillation: which loss, between which layers, and what it starts with."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nncomp.activations import LeakyReLU
+from nncomp.activations import Identity, LeakyReLU
 from nncomp.data import Split
 from nncomp.distill import (
     activation_boundaries,
@@ -21,7 +21,7 @@ from nncomp.distill import (
 )
 from nncomp.init import he
 from nncomp.learning_rate import OneCycle
-from nncomp.network import MLP, forward
+from nncomp.network import MLP
 from nncomp.optim import Adam
 from nncomp.shown import shown
 from nncomp.training import train
@@ -76,14 +76,21 @@ class Begun(NamedTuple):
 def seen(network: MLP, places: Sequence[tuple[int, bool]], x: np.ndarray, batch: int = 1000) -> list[np.ndarray]:
     """The features `(n, width)` at each of the places `(layer, before its activation)`, of samples `x (n, features)`.
 
+    They are those of inference: batch norms have their running statistics.
+
     >>> [f.shape for f in seen(MLP.init([3, 4, 2]), [(0, True), (1, False)], np.ones((5, 3)))]
     [(5, 4), (5, 2)]
     """
     parts: list[list[np.ndarray]] = [[] for _ in places]
+    sums = [replace(layer, activation=Identity()) for layer in network.layers]
     for i in range(0, len(x) if places else 0, batch):
-        _, tape = forward(network, x[i : i + batch])
-        for part, (layer, before) in zip(parts, places):
-            part.append(tape[layer].z if before else tape[layer].a)
+        a, passed = network.check(x[i : i + batch]), []
+        for layer, linear in zip(network.layers, sums):
+            z = linear(a)
+            a = layer.activation.forward(z)
+            passed.append((a, z))
+        for part, (index, before) in zip(parts, places):
+            part.append(passed[index][before])
     return [np.concatenate(part) for part in parts]
 
 
@@ -129,7 +136,13 @@ def _translator(loss: FeatureLoss, rng: np.random.Generator, width: int, feature
     start = MLP.init([inputs, k, inputs], LeakyReLU(0.1), seed=int(rng.integers(2**31)), dtype=features.dtype)
     epochs = max(5, -(-2000 // -(-len(features) // 100)))
     first, _ = train(start, Split(features, features), optimizer=Adam(1e-3), schedule=OneCycle(), epochs=epochs).layers
-    return Begun(loss, partial(factors, W=first.weight.dense(), b=first.bias), _linear(rng, k, width, features.dtype))
+    made = partial(_factors, W=first.weight.dense(), b=first.bias)
+    return Begun(loss, made, _linear(rng, k, width, features.dtype))
+
+
+def _factors(features: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """In the student's dtype, whatever the teacher's."""
+    return factors(features.astype(W.dtype, copy=False), W, b)
 
 
 Start = Callable[[FeatureLoss, np.random.Generator, int, np.ndarray], Begun]

@@ -13,7 +13,7 @@ from nncomp.files import Lineage, read_lineage
 from nncomp.fingerprint import fingerprint
 from nncomp.network import MLP
 from nncomp.shown import shown
-from nncomp.steps.compress import compress
+from nncomp.steps.compress import compress, step_names
 from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.guard import Guard
 from nncomp.steps.step import CompressionStep
@@ -104,6 +104,17 @@ class Recipe:
             raise RecipeError(f"{name}: not a recipe: nested too deeply") from error
         recipe = cls(**_parts(Reader(seed, Path(folder)), table, name), text=text, seed=seed)
         return replace(recipe, as_read=recipe)
+
+    def started(self) -> MLP:
+        """The network that it begins with."""
+        if self.network is None:
+            raise RecipeError("its steps need a network to start from: [network] and [train], or --network FILE")
+        return self.network
+
+    def stages(self) -> list[tuple[str, CompressionStep]]:
+        """What it does in turn, each with a name: its training, if it has one, and its steps."""
+        first: list[tuple[str, CompressionStep]] = [("Train", self.train)] if self.train is not None else []
+        return [*first, *zip(step_names(self.steps), self.steps)]
 
     def _as_followed(self, lineage: Lineage) -> "Recipe":
         """With as many steps as were to be taken, from a given network if it was."""

@@ -3,30 +3,21 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from nncomp.data import Data, Split
-from nncomp.fields import NotFinite
+from nncomp.data import Data
 from nncomp.files import Checkpoint, FileError, load, save, write_atomically
 from nncomp.files.atomic import remove_partials
 from nncomp.fingerprint import fingerprint
 from nncomp.hooks import Hook
-from nncomp.measure import check_fit
 from nncomp.network import MLP
-from nncomp.steps.compress import step_names
-from nncomp.steps.fine_tune import FineTune
 from nncomp.steps.guard import Attempt, Guard, TooMuchLost
 from nncomp.steps.log import Entry
 from nncomp.steps.original import taken
 from nncomp.steps.recipe import Recipe
 from nncomp.steps.step import CompressionStep
 from nncomp.steps.tables import RecipeError
-from nncomp.training import check_last_batch
 
 
 def run(
@@ -55,13 +46,13 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     remove_partials(folder)
     _claim(folder / "run.json", fingerprint(recipe.network, recipe.train, recipe.steps, recipe.guard, data))
-    network = _started(recipe)
+    network = recipe.started()
     original = network if recipe.train is None else None
     if original is not None:
         entry = Entry.of("Given", None, 0.0, network, network, data.validation, coded=coded)
         write_atomically(folder / "0-Given.json", entry.line().encode())
         yield "Given", network
-    for i, (name, step) in enumerate(_stages(recipe), recipe.train is None):
+    for i, (name, step) in enumerate(recipe.stages(), recipe.train is None):
         stage = _Stage(folder / f"{i}-{name}", name, step, lambda: watch(name), every, coded)  # noqa: B023 - called in its turn
         network = stage.done(network, original, recipe.guard, data)
         original = original or network
@@ -123,38 +114,6 @@ def log_of(folder: str | Path) -> list[str]:
     return [file.read_text(encoding="utf-8") for file in sorted(entries, key=lambda f: int(f.name.split("-")[0]))]
 
 
-def rehearse(recipe: Recipe, data: Data) -> None:
-    """Follow the recipe on a few samples, one epoch a training: a RecipeError now for what would fail after hours."""
-    few = Data(_few(data.train), _few(data.validation))
-    network = _started(recipe)
-    original = network if recipe.train is None else None
-    try:
-        check_fit(network, data.train, data.name)
-    except ValueError as error:
-        raise RecipeError(str(error)) from error
-    for i, (name, step) in enumerate(_stages(recipe), recipe.train is None):
-        try:
-            with suppress(*[NotFinite] * (recipe.guard is not None and i > 0)):  # it will be undone
-                network = taken(_hasty(step, len(few.train)), network, original or network, few)
-            original = original or network
-            training = _training(step)
-            if training is not None:
-                check_last_batch(network, len(data.train), training.batch)
-        except ValueError as error:
-            raise RecipeError(f"{f'step {i} ({name})' if i else 'train'}: {error}") from error
-
-
-def _started(recipe: Recipe) -> MLP:
-    if recipe.network is None:
-        raise RecipeError("its steps need a network to start from: [network] and [train], or --network FILE")
-    return recipe.network
-
-
-def _stages(recipe: Recipe) -> list[tuple[str, CompressionStep]]:
-    first: list[tuple[str, CompressionStep]] = [("Train", recipe.train)] if recipe.train is not None else []
-    return [*first, *zip(step_names(recipe.steps), recipe.steps)]
-
-
 def _claim(path: Path, key: str) -> None:
     """Note whose folder this is; a RecipeError if it is another run's."""
     told = {"version": 1, "key": key}
@@ -170,23 +129,3 @@ def _claim(path: Path, key: str) -> None:
             )
     else:
         write_atomically(path, json.dumps(told).encode())
-
-
-def _few(split: Split) -> Split:
-    """Some fifty samples, the lowest and the highest label among them."""
-    index = np.arange(min(50, len(split)))
-    if split.y.ndim == 1:
-        index = np.unique([*index, split.y.argmin(), split.y.argmax()])
-    return Split(split.x[index], split.y[index])
-
-
-def _training(step: Any) -> FineTune | None:
-    """What trains in it, and in what it does meanwhile."""
-    return step if isinstance(step, FineTune | None) else _training(getattr(step, "during", None))
-
-
-def _hasty(step: CompressionStep, samples: int) -> CompressionStep:
-    if isinstance(step, FineTune):
-        return replace(step, epochs=1, batch=samples)
-    during = getattr(step, "during", None)
-    return step if during is None else replace(step, during=_hasty(during, samples))  # type: ignore[type-var]
