@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from nncomp.activations import ReLU
 from nncomp.augment import Jitter
 from nncomp.data import load_data
-from nncomp.distill import arithmetic_mean, dkd, pkt, vid
+from nncomp.distill import arithmetic_mean, dkd, elementmean, linear_kernel, pkt, vid
 from nncomp.factor import activation_svd, svd
 from nncomp.files import save
+from nncomp.fingerprint import fingerprint
 from nncomp.formats import PerGroup, PerRow, Uniform, nearest_away
 from nncomp.hooks import SNFS, DeepR, TopKAST
 from nncomp.learning_rate import Step
@@ -35,6 +37,7 @@ from nncomp.steps import (
 from nncomp.steps.match import Match
 from nncomp.steps.recipe import Recipe, presets
 from nncomp.steps.tables import RecipeError
+from nncomp.steps.written import written
 from nncomp.transforms import (
     A2Q,
     EWGS,
@@ -392,3 +395,20 @@ def test_how_inputs_train_is_a_word_with_options(tmp_path: Path) -> None:
 def test_an_editors_byte_order_mark_and_capitals_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "MINE.TOML").write_text("steps = []", encoding="utf-8-sig")
     assert Recipe.load(tmp_path / "MINE.TOML").steps == ()
+
+
+def test_what_a_loss_is_divided_by_and_what_it_looks_through_have_words() -> None:
+    text = """[[steps]]
+    step = "Distill"
+    teacher = "Original"
+    soft = { is = "dkd", reduction = "elementmean" }
+    match = [
+        { loss = { is = "hint", activation = "ReLU" } },
+        { loss = { is = "rkd_angle", reduction = "elementmean" } },
+        { loss = { is = "neuron_selectivity", kernel = "linear_kernel" } },
+    ]"""
+    (step,) = Recipe.read(text).steps
+    assert isinstance(step, Distill) and step.soft.keywords == {"reduction": elementmean}  # type: ignore[attr-defined]
+    hinted, angle, neurons = (match.loss.keywords for match in step.match)  # type: ignore[attr-defined]
+    assert (hinted, angle, neurons) == ({"activation": ReLU()}, {"reduction": elementmean}, {"kernel": linear_kernel})
+    assert fingerprint(Recipe.read(written([step])).steps) == fingerprint((step,))

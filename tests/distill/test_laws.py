@@ -375,3 +375,28 @@ def test_a_loss_that_leaves_its_dtype_says_where() -> None:
         ValueError, match=r"^hint or its gradient is not finite in float32 .* \(2, 3\), .* up to 3e\+38"
     ):
         hint(s, -s, np.eye(3, dtype=np.float32), np.zeros(3, np.float32))
+
+
+@each(LOSSES)
+def test_half_precision_is_the_losses_of_its_values(name: str) -> None:
+    """Many samples of large features: sums of squares, and numbers of pairs and triples, that float16 cannot tell."""
+    arrays = LOSSES[name].draw(np.random.default_rng(0), 50, 8, 7)
+    size = 1 if name in ("alpha 2", "alpha -1") else 6  # powers of ratios leave any dtype
+    half = [(a * size if i < 2 else a).astype(np.float16) if a.dtype.kind == "f" else a for i, a in enumerate(arrays)]
+    try:
+        loss, gradients = LOSSES[name](*(a.astype(np.float64) if a.dtype.kind == "f" else a for a in half))
+    except ValueError:
+        return
+    found, at_half = LOSSES[name](*half)
+    assert found == pytest.approx(loss, rel=1e-3, abs=1e-5)
+    for gradient, same in zip(gradients, at_half):
+        assert same.dtype == np.float16
+        np.testing.assert_allclose(same, gradient, rtol=2e-3, atol=2e-3 * np.abs(gradient).max() + 1e-7)
+
+
+def test_distances_whose_sum_leaves_single_precision_still_have_a_mean() -> None:
+    student, teacher = (a.astype(np.float32) for a in LOSSES["rkd distance"].draw(np.random.default_rng(0), 40, 8, 7))
+    (loss, (gradient,)), scale = LOSSES["rkd distance"](student, teacher), np.float32(1e36)
+    found, (dstudent,) = LOSSES["rkd distance"](student * scale, teacher * scale)
+    assert found == pytest.approx(loss, rel=1e-5)
+    np.testing.assert_allclose(dstudent * scale, gradient, rtol=0, atol=1e-5 * np.abs(gradient).max())

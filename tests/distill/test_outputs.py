@@ -379,3 +379,28 @@ def test_an_eps_gives_what_has_no_spread_a_loss() -> None:
     assert loss > 0 and np.isfinite(gradient).all()
     loss, gradient = dist(student, teacher, eps=1e-8)
     assert loss == 2 and np.isfinite(gradient).all() and gradient.any()
+
+
+def test_scales_whose_squares_leave_the_dtype_change_no_standardized_logits() -> None:
+    student, teacher = logits(3, 5, 6)
+    loss, gradient = logit_standardization(student, teacher)
+    for scale, dtype, rtol in ((1e19, np.float32, 1e-5), (1e13, np.float32, 1e-5), (1e-25, np.float32, 1e-5)):
+        found, dstudent = logit_standardization((student * scale).astype(dtype), teacher.astype(dtype))
+        assert found == pytest.approx(loss, rel=rtol)
+        np.testing.assert_allclose(dstudent * scale, gradient, rtol=0, atol=10 * rtol * np.abs(gradient).max())
+
+
+@given(st.sampled_from([1e2, 1e3, 1e4]), seeds)
+def test_divergences_stay_above_0_at_high_temperatures_in_single_precision(T: float, seed: int) -> None:
+    """r = log(q / p) is of size 3 / T, log p of size 2: relative to r^2 its rounding is up to 8 eps T."""
+    student, teacher = logits(seed, 4, 7)
+    for loss in (kl_divergence, reverse_kl):
+        exact = loss(student, teacher, T)[0]
+        found = loss(student.astype(np.float32), teacher.astype(np.float32), T)[0]
+        assert found >= 0 and found == pytest.approx(exact, rel=8 * float(np.finfo(np.float32).eps) * T)
+
+
+def test_the_best_bias_may_be_none_where_the_first_of_equal_logits_is_right() -> None:
+    z = np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 0.0]])
+    assert (z.argmax(axis=1) == [1, 0]).all()
+    assert best_bias(z, np.array([1, 0]), classes=[1]) == 0
