@@ -39,11 +39,11 @@ def rkd_distance(
     psi = D / mu
     value, h = _huber(psi - D_t / mu_t)
     count = reduction(batch, batch)
-    # Each of the n = batch (batch - 1) distances is 1 / n of mu.
-    dD = (h - (h * psi).sum() / (batch * (batch - 1))) / mu / count
-    # dD_ij / ds_i = (s_i - s_j) / D_ij. s_i is in row and column i of a symmetric matrix: twice.
-    A = 2 * np.where(D > 0, dD / np.where(D > 0, D, 1), 0)
-    return float(value.sum() / count), A.sum(axis=1, keepdims=True) * student - A @ student
+    # Each of the n = batch (batch - 1) distances is 1 / n of mu. What follows is in units of mu.
+    dpsi = (h - (h * psi).sum() / (batch * (batch - 1))) / count
+    # dpsi_ij / ds_i = (s_i - s_j) / psi_ij. s_i is in row and column i of a symmetric matrix: twice.
+    A, s = 2 * np.where(psi > 0, dpsi / np.where(psi > 0, psi, 1), 0), student / mu
+    return float(value.sum() / count), (A.sum(axis=1, keepdims=True) * s - A @ s) / mu
 
 
 @finite

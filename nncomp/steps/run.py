@@ -38,6 +38,7 @@ def run(
 
     >>> import tempfile
     >>> from nncomp.data import load_data
+    >>> from nncomp.steps import FineTune
     >>> recipe = Recipe(MLP.init([64, 10]), FineTune(epochs=1), ())
     >>> [name for name, _ in run(recipe, load_data("digits"), tempfile.mkdtemp())]
     ['Train']
