@@ -20,7 +20,7 @@ from nncomp.data import Data, load_data
 from nncomp.files import load, save
 from nncomp.measure import accuracy
 from nncomp.network import MLP
-from nncomp.search import Search, Workers, workers
+from nncomp.search import PruneAndShare, Search, Workers, workers
 from nncomp.search.trial import content_of
 from nncomp.steps.recipe import Recipe
 
@@ -42,13 +42,15 @@ def added(file: Path, seconds: float) -> float:
     return total
 
 
-def measure(folder: str | None, at_work: Workers, out: Path, seed: int, trials: int, max_drop: float) -> dict[str, Any]:
+def measure(
+    folder: str | None, at_work: Workers, out: Path, seed: int, trials: int, max_drop: float, alpha: float
+) -> dict[str, Any]:
     """The search of one seed, and what the test split has to say of its end."""
-    source, place = partial(load_data, "mnist", folder), out / f"seed-{seed}"
+    source, place = partial(load_data, "mnist", folder), out / f"alpha-{alpha:g}" / f"seed-{seed}"
     data = source()
     assert data.test is not None
     network, began = trained(data, seed, place / "given.safetensors"), time.perf_counter()
-    search = Search(max_drop / 100, trials, seed=seed)
+    search = Search(max_drop / 100, trials, seed=seed, space=PruneAndShare(alpha=alpha))
     found = search(network, source, place, at_work, lambda done, of: print(f"seed {seed}: {done} of {of}", flush=True))
     seconds = added(place / "seconds.json", time.perf_counter() - began)
     found.plot(place / "front.png")
@@ -64,12 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--trials", type=int, default=Search.trials)
     parser.add_argument("--max-drop", type=float, default=0.1, help="percentage points of the validation split")
+    parser.add_argument("--alpha", type=float, default=PruneAndShare.alpha, help="0: trials learn from labels alone")
     parser.add_argument("--workers", type=int, default=2, help="processes to work in, one thread each")
     parser.add_argument("--data", help="folder of MNIST's files; NNCOMP_DATA if not given")
     parser.add_argument("--folder", type=Path, default=Path("build/search"), help="folder of the searches")
     parser.add_argument("--out", default="benchmarks/results/search-mnist.jsonl", help="file of the results")
     options = parser.parse_args(arguments)
-    rows = [{"seed": seed, "trials": options.trials, "max_drop": options.max_drop} for seed in options.seeds]
+    dials = {"trials": options.trials, "max_drop": options.max_drop, "alpha": options.alpha}
+    rows = [{"seed": seed, **dials} for seed in options.seeds]
     with workers(options.workers) as at_work:
         results = list(sweep(options.out, rows, partial(measure, options.data, at_work, options.folder)))
     print("\nseed   kB  times smaller  drop on validation, test  test error %  seconds")
