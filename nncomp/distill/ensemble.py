@@ -14,7 +14,7 @@ def geometric_mean(logits: np.ndarray, T: float = 1.0) -> np.ndarray:
     array([[0., 3.]])
     """
     _check(logits, T)
-    return logits.mean(axis=0)
+    return logits.mean(axis=0, dtype=np.float64).astype(logits.dtype)
 
 
 def arithmetic_mean(logits: np.ndarray, T: float = 1.0) -> np.ndarray:

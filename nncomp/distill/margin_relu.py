@@ -22,7 +22,8 @@ def margins(teacher: np.ndarray) -> np.ndarray:
         raise ValueError(f"features are (samples, width), not empty, not {teacher.shape}")
     check_finite("teacher", teacher)
     negative = teacher < 0
-    return np.where(negative, teacher, 0).sum(axis=0) / np.maximum(negative.sum(axis=0), 1).astype(teacher.dtype)
+    sums = np.where(negative, teacher, 0).sum(axis=0, dtype=np.float64)
+    return (sums / np.maximum(negative.sum(axis=0), 1)).astype(teacher.dtype)
 
 
 @finite

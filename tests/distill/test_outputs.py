@@ -16,11 +16,13 @@ from nncomp.distill import (
     correct_prior,
     dist,
     dkd,
+    geometric_mean,
     jensen_shannon,
     kl_divergence,
     label_smoothing,
     logit_regression,
     logit_standardization,
+    margins,
     nkd,
     reverse_kl,
     soft_cross_entropy,
@@ -404,3 +406,9 @@ def test_the_best_bias_may_be_none_where_the_first_of_equal_logits_is_right() ->
     z = np.array([[0.0, 1.0, 1.0], [1.0, 1.0, 0.0]])
     assert (z.argmax(axis=1) == [1, 0]).all()
     assert best_bias(z, np.array([1, 0]), classes=[1]) == 0
+
+
+def test_means_stay_between_what_they_are_of_up_to_the_end_of_the_dtype() -> None:
+    largest = np.full((3, 1, 2), np.finfo(np.float32).max)
+    np.testing.assert_array_equal(geometric_mean(largest), largest[0])
+    np.testing.assert_array_equal(margins(np.full((10000, 1), -10, np.float16)), [np.float16(-10)])
