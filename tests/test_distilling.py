@@ -119,6 +119,19 @@ def test_the_objective_is_the_papers_at_every_moment(dense: MLP) -> None:
         assert list(found.da) == [1] and not found.dz and not found.dparams
 
 
+def test_teachers_are_averaged_at_the_temperature_of_the_moment(dense: MLP) -> None:
+    student, other = MLP.init([12, 5, 4], seed=3), MLP.init([12, 6, 4], seed=5)
+    step = Distill(teacher=(dense, other), T=8.0, alpha=1.0, T_schedule=Cosine(last=0.25), ensemble=arithmetic_mean)
+    loss = objective(step, student)
+    _, tape = forward(student, DATA.train.x[INDEX])
+    logits = np.stack([teacher(DATA.train.x)[INDEX] for teacher in (dense, other)])
+    for progress, T in ((0.0, 8.0), (0.5, 5.0), (1.0, 2.0)):
+        expected, gradient = kl_divergence(tape[-1].a, arithmetic_mean(logits, T), T)
+        found = loss(tape, batch_of(INDEX, progress))
+        assert found.value == pytest.approx(expected, rel=1e-5)
+        np.testing.assert_allclose(found.da[1], gradient, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_gradients_of_all_terms_together(seed: int) -> None:
     """At the student's weights and at the arrays of the losses, with layers matched before and after activations."""
