@@ -81,9 +81,11 @@ def seen(network: MLP, places: Sequence[tuple[int, bool]], x: np.ndarray, batch:
     >>> [f.shape for f in seen(MLP.init([3, 4, 2]), [(0, True), (1, False)], np.ones((5, 3)))]
     [(5, 4), (5, 2)]
     """
+    if not places:
+        return []
     parts: list[list[np.ndarray]] = [[] for _ in places]
     sums = [replace(layer, activation=Identity()) for layer in network.layers]
-    for i in range(0, len(x) if places else 0, batch):
+    for i in range(0, len(x), batch):
         a, passed = network.check(x[i : i + batch]), []
         for layer, linear in zip(network.layers, sums):
             z = linear(a)

@@ -383,10 +383,7 @@ def test_half_precision_is_the_losses_of_its_values(name: str) -> None:
     arrays = LOSSES[name].draw(np.random.default_rng(0), 50, 8, 7)
     size = 1 if name in ("alpha 2", "alpha -1") else 6  # powers of ratios leave any dtype
     half = [(a * size if i < 2 else a).astype(np.float16) if a.dtype.kind == "f" else a for i, a in enumerate(arrays)]
-    try:
-        loss, gradients = LOSSES[name](*(a.astype(np.float64) if a.dtype.kind == "f" else a for a in half))
-    except ValueError:
-        return
+    loss, gradients = LOSSES[name](*(a.astype(np.float64) if a.dtype.kind == "f" else a for a in half))
     found, at_half = LOSSES[name](*half)
     assert found == pytest.approx(loss, rel=1e-3, abs=1e-5)
     for gradient, same in zip(gradients, at_half):
