@@ -49,9 +49,7 @@ class Recipe:
 
         `steps.run.run` does the same in a folder, where it can be stopped at any moment.
         """
-        start = network or self.network
-        if start is None:
-            raise RecipeError("its steps need a network to start from")
+        start = network or self.started()
         if network is None and self.train is not None:
             start = self.train(start, data.without_test())
         return compress(start, self.steps, data, guard=self.guard)
