@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from optuna.trial import FixedTrial
 
 from nncomp.augment import Jitter
 from nncomp.fingerprint import fingerprint
@@ -80,19 +81,10 @@ def test_steps_of_presets_are_written(name: str) -> None:
 
 
 def test_what_a_search_tries_is_written() -> None:
+    trial = FixedTrial({"kept": 0.03, "values": 8})
     for classes in (True, False):
-        steps = PruneAndShare()._steps([[0.0] * 15] * 2, [640, 80], 5, classes, Asked(), 7)  # type: ignore[arg-type]
+        steps = PruneAndShare()._steps([[0.0] * 15] * 2, [640, 80], 5, classes, trial, 7)  # type: ignore[arg-type]
         assert fingerprint(Recipe.read(written(steps)).steps) == fingerprint(steps)
-
-
-class Asked:
-    """A trial that always says the first."""
-
-    def suggest_float(self, name: str, low: float, high: float, log: bool) -> float:
-        return low
-
-    def suggest_categorical(self, name: str, choices: tuple[int, ...]) -> int:
-        return choices[0]
 
 
 def test_what_has_no_word_is_told() -> None:

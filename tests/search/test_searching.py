@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.trial import FixedTrial
 
 from nncomp.data import Data
 from nncomp.files import FileError, load, to_bytes
@@ -34,6 +35,7 @@ from tests.strategies.data import blobs
 DATA = Data(blobs(400, 1), blobs(300, 2), blobs(200, 3), "blobs")
 NETWORK = FineTune(10, batch=20)(MLP.init([12, 48, 24, 4], seed=3), DATA)
 SPACE = PruneAndShare(kept=(0.1, 0.6), values=(4, 8), epochs=(2, 2, 1), rate=0.05, samples=200)
+FIXED = FixedTrial({"kept": 0.25, "values": 4})
 SEARCH = Search(0.02, trials=6, generation=3, seed=5, space=SPACE)
 
 
@@ -247,18 +249,8 @@ def test_a_search_that_cannot_begin_leaves_the_folder_to_another(tmp_path: Path)
     assert replace(SEARCH, trials=1)(NETWORK, DATA, tmp_path).trials
 
 
-class Fixed:
-    """A trial that always says the same."""
-
-    def suggest_float(self, *_: object, log: bool) -> float:
-        return 0.25
-
-    def suggest_categorical(self, *_: object) -> int:
-        return 4
-
-
 def test_the_space_prunes_by_the_exact_allocation_and_trains_by_the_seed() -> None:
-    pruning, training, sharing = SPACE(NETWORK, DATA, Workers())(Fixed(), 9)  # type: ignore[arg-type]
+    pruning, training, sharing = SPACE(NETWORK, DATA, Workers())(FIXED, 9)  # type: ignore[arg-type]
     assert isinstance(pruning, Prune) and isinstance(training, Distill) and isinstance(sharing, Share)
     assert pruning.sparsity == 0.75 and isinstance(pruning.keep, partial) and pruning.keep.func is keep_in_proportion
     ways = [Reconstruct(s) if s else () for s in SPARSITIES]
@@ -284,7 +276,7 @@ def test_the_space_learns_values_from_the_labels_alone() -> None:
     values = replace(DATA.train, y=x[:, :4] - x[:, 4:8])
     data = Data(values, values)
     network = FineTune(3)(NETWORK, data)
-    steps = SPACE(network, data, Workers())(Fixed(), 9)  # type: ignore[arg-type]
+    steps = SPACE(network, data, Workers())(FIXED, 9)  # type: ignore[arg-type]
     pruning, training, sharing = steps
     assert isinstance(training, FineTune) and isinstance(pruning, Prune) and isinstance(pruning.during, FineTune)
     assert isinstance(sharing, Share) and isinstance(sharing.during, FineTune)
