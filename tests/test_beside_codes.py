@@ -29,8 +29,8 @@ from nncomp.quantize import (
 from nncomp.quantize.nearest import fit_grid
 from nncomp.steps import FineTune, MixedPrecision, Prune, Quantize
 from nncomp.weights import Encoded, LowRank, Quantized, Sparse, Sum
+from tests.steps.examples import DATA, SHORT
 from tests.strategies.weights import plain_codes
-from tests.test_steps import DATA, SHORT
 
 X = DATA.train.x
 THREE = Uniform(3)

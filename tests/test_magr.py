@@ -19,8 +19,8 @@ from nncomp.network import MLP
 from nncomp.optim import Adam
 from nncomp.quantize import gptq, magr, round_to_nearest, shrink_largest
 from nncomp.steps import FineTune, Preprocess, Prune, Quantize
+from tests.steps.examples import DATA
 from tests.strategies.weights import seeds
-from tests.test_steps import DATA
 
 EPS = np.finfo(np.float64).eps
 

@@ -33,7 +33,7 @@ from nncomp.steps import (
 from nncomp.steps.recipe import presets
 from nncomp.steps.written import written
 from nncomp.transforms import LSQ, SoftThreshold, learned_step
-from tests.test_steps import STEPS
+from tests.steps.examples import STEPS
 
 LONG = FineTune(7, 32, SGD(0.2, weight_decay=5e-5), Cosine(), (0.1, 0.0), Jitter(1), smoothing=0.1, seed=3)
 MORE: list[CompressionStep] = [
