@@ -9,12 +9,11 @@ import numpy as np
 
 from nncomp.data import Data, Split
 from nncomp.files import from_bytes, to_bytes
-from nncomp.fingerprint import fingerprint
 from nncomp.losses import by_targets
 from nncomp.measure import check_fit, layer_cost, outputs
 from nncomp.network import MLP
 from nncomp.search.executors import Workers
-from nncomp.search.source import Source, data_of, key_of
+from nncomp.search.source import Source, case_of, data_of, key_of
 from nncomp.shown import aligned
 from nncomp.steps import CompressionStep, compress
 
@@ -123,7 +122,7 @@ def layer_sensitivity(
     costs = [[layer_cost(layer) for layer in compressed.layers] for compressed in networks]
     sizes = np.array([[(cost.stored, cost.multiply_adds) for cost in row] for row in costs])
     loss, score, stored, work = alone[:, :, 0].T, alone[:, :, 1].T, sizes[:, :, 0].T, sizes[:, :, 1].T
-    of = fingerprint(network.fingerprint(), key)
+    of = case_of(network, loaded)
     return Sensitivity(tuple(names), tuple(choices), before, networks, loss, score, stored, work, samples, of)
 
 

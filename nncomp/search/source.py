@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from nncomp.data import Data
 from nncomp.fingerprint import fingerprint
+from nncomp.network import MLP
 
 Source = Data | Callable[[], Data]
 """Data, which travel with every task; or what loads them where it runs, as `partial(load_data, "mnist")`."""
@@ -40,3 +41,14 @@ def key_of(data: Data) -> str:
     True
     """
     return fingerprint(data.train, data.validation)
+
+
+def case_of(network: MLP, data: Data) -> str:
+    """What tells a network on its data from another network, and from the same on other data.
+
+    >>> import numpy as np
+    >>> data = Data.of(np.eye(4, dtype=np.float32), np.arange(4), validation=1)
+    >>> case_of(MLP.init([4, 4]), data) == case_of(MLP.init([4, 4], seed=1), data)
+    False
+    """
+    return fingerprint(network.fingerprint(), key_of(data))
