@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from nncomp.augment import Jitter
-from nncomp.data import Data
+from nncomp.data import Data, Split
 from nncomp.fields import check_whole
 from nncomp.hooks import Hook
 from nncomp.learning_rate import OneCycle, Schedule
@@ -72,3 +72,7 @@ class FineTune:
             seed=self.seed,
             threads=self.threads,
         )
+
+    def learned(self, split: Split) -> Split:
+        """What is learned of a training split: all of it."""
+        return split

@@ -127,7 +127,7 @@ class Quantize:
         check_pairs(network, *(name for name in ("method", "rank", "through") if getattr(self, name)))
         if self.during is not None:
             start = self._with_trained_inputs(self._with_inputs(network.with_layers(self._latent), data))
-            own = companions(self.through, len(data.train))
+            own = companions(self.through, len(self.during.learned(data.train)))
             return self.during(start, data, (*own, *hooks)).with_layers(shipped)
         network = network.with_layers(lambda layer: in_floats(layer).folded())
         if self.method is None and not self.correct_bias and not self.rank:

@@ -57,8 +57,10 @@ def _training(step: Any) -> FineTune | None:
 
 def _learned(step: Any, split: Split) -> Split:
     """What is learned of it in the step, and in what it does meanwhile."""
+    if isinstance(step, FineTune | Distill):
+        return step.learned(split)
     during = getattr(step, "during", None)
-    return _learned(during, step.learned(split) if isinstance(step, Distill) else split) if during else split
+    return split if during is None else _learned(during, split)
 
 
 def _hasty(step: CompressionStep, batch: int) -> CompressionStep:

@@ -73,7 +73,7 @@ class Sparsify:
                 return Operating(self.by), network
             case L1() | GroupLasso():
                 return self.by, network
-        own = Timed() if isinstance(self.by, Movement) else Penalized(len(data.train))
+        own = Timed() if isinstance(self.by, Movement) else Penalized(len(self.during.learned(data.train)))
         return own, network.with_layers(partial(_behind, self.by))
 
 

@@ -12,10 +12,11 @@ from nncomp.formats import Uniform
 from nncomp.measure import accuracy
 from nncomp.network import MLP
 from nncomp.prune import cubic
-from nncomp.steps import CompressionStep, Distill, Guard, Original, Prune, Quantize, Recipe, Share, compress
+from nncomp.steps import CompressionStep, Distill, Guard, Original, Prune, Quantize, Recipe, Share, Sparsify, compress
 from nncomp.steps.choices import SOFT
 from nncomp.steps.rehearsal import rehearse
 from nncomp.steps.run import run
+from nncomp.transforms import A2Q, HardConcrete
 from nncomp.weights import Quantized, Sparse
 from tests.steps.examples import DATA, SHORT
 from tests.strategies.data import blobs
@@ -59,6 +60,18 @@ def test_a_student_that_never_sees_a_class(dense: MLP) -> None:
     assert taught.fingerprint() == replace(step, without=())(dense, fewer).fingerprint()
     with pytest.raises(ValueError, match=r"without the classes \(0, 1, 2, 3\) there is nothing to learn from"):
         replace(step, without=(0, 1, 2, 3))(dense, DATA)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [Sparsify(HardConcrete(strength=50.0)), Quantize(inputs=None, through=A2Q(strength=50.0), during=SHORT)],
+    ids=repr,
+)
+def test_a_price_is_shared_by_the_samples_that_are_learned(dense: MLP, step: Sparsify | Quantize) -> None:
+    kept = DATA.train.y != 3
+    few = replace(DATA, train=Split(DATA.train.x[kept], DATA.train.y[kept]))
+    unseen, gone = (replace(step, during=Distill(teacher=dense, without=w, during=SHORT)) for w in ((3,), ()))
+    assert unseen(dense, DATA).fingerprint() == gone(dense, few).fingerprint()
 
 
 def test_a_transfer_set_needs_no_labels(dense: MLP) -> None:
