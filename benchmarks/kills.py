@@ -96,7 +96,7 @@ def trained(folder: Path, said: int) -> None:
 
 
 def compress(folder: Path) -> None:
-    making.run = partial(run, every=0)  # type: ignore[assignment]  # keep every epoch: these trainings take a second
+    making.run = partial(run, every=0)  # keep every epoch: these trainings take a second
     (folder / "recipe.toml").write_text(RECIPE)
     app(["compress", str(folder / "recipe.toml"), "--out", str(folder / "out")], standalone_mode=False)
     write_atomically(folder / "result", (folder / "out" / "network.safetensors").read_bytes())

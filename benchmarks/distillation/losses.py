@@ -46,12 +46,14 @@ def layers(loss: Callable[..., Any], teacher: MLP, during: FineTune, dials: Dial
 HOT = [{"T": T, "alpha": alpha} for T, alpha in product((1.0, 2.0, 4.0, 8.0), (0.5, 0.9))]
 COLD = [{"alpha": alpha} for alpha in (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)]
 WEIGHTS = [{"weight": 10.0**k} for k in range(-4, 5)]
-MEAN = {distill.rkd_angle: partial(distill.rkd_angle, reduction=distill.elementmean)}  # of 10^6 triples, not their sum
+MEAN: dict[Callable[..., Any], Callable[..., Any]] = {
+    distill.rkd_angle: partial(distill.rkd_angle, reduction=distill.elementmean)
+}  # of 10^6 triples, not their sum
 OUTPUTS = (
     distill.kl_divergence, distill.reverse_kl, distill.jensen_shannon, distill.alpha_divergence, distill.dkd,
     distill.dist, distill.nkd, distill.logit_standardization,
 )  # fmt: skip
-LAYERS = (
+LAYERS: tuple[Callable[..., Any], ...] = (
     distill.hint, distill.attention_transfer, distill.activation_boundaries, distill.margin_relu,
     distill.neuron_selectivity, distill.vid, distill.factor_transfer, distill.pkd, distill.rkd_distance,
     distill.rkd_angle, distill.similarity_preserving, distill.correlation_congruence, distill.pkt, distill.contrastive,

@@ -6,7 +6,7 @@ line of the result file, and what is there is not done again; it is trained anew
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -24,11 +24,11 @@ from nncomp.steps import Factor, FineTune
 from nncomp.weights import LowRank
 
 LEARNING = FineTune(20, optimizer=Adam(1e-3), schedule=Cosine(), dropout=(0.1, 0.0, 0.0))
-BY = {"svd": svd, "activation_svd": activation_svd}
+BY: dict[str, Callable[..., Any]] = {"svd": svd, "activation_svd": activation_svd}
 RANKS = (4, 8, 12, 16, 24, 32, 48, 64)
 SHAPES = list(zip(SIZES[1:], SIZES))
 WHOLE = sum(out * inputs for out, inputs in SHAPES)
-DENSE = {"by": "none", "rank": 0, "allocated": False}
+DENSE: dict[str, Any] = {"by": "none", "rank": 0, "allocated": False}
 
 
 def numbers(rank: int) -> int:

@@ -56,7 +56,10 @@ def linear_cases(quick: bool, threads: int) -> Iterator[Case]:
         scale = np.abs(w).max(axis=1) / np.float32(127)
         b, x = np.rint(w / scale[:, None]).astype(np.int8), rng.standard_normal((m, k)).astype(np.float32)
         packed, none = int8_pack(b), np.zeros(n, np.float32)
-        inputs, outputs = (Codes(0, 255, UINT8, scale=np.float32([s]), zero=np.int32([z])) for s, z in (X_GRID, Y_GRID))
+        inputs, outputs = (
+            Codes(0, 255, UINT8, scale=np.array([s], np.float32), zero=np.array([z], np.int32))
+            for s, z in (X_GRID, Y_GRID)
+        )
         torch_layer = _torch_dynamic(w, bias)
         runs = {
             "dynamic": (Codes(0, 255, UINT8, TO_ALL), None, bias, dynamic_linear(b, scale, bias, threads)),

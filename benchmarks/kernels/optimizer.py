@@ -1,6 +1,7 @@
 """Adam's update beside PyTorch's fused one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ import torch
 from benchmarks.kernels.case import Case, equals
 from nncomp.kernels.elementwise import adam, adam_reference
 
-SETTINGS = {"rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "decay": 0.0}
+SETTINGS: dict[str, Any] = {"rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "decay": 0.0}
 MOVED = 28
 """Bytes a weight: four floats read, three written."""
 
@@ -24,9 +25,10 @@ def adam_cases(quick: bool, threads: int) -> Iterator[Case]:
         rival = torch.optim.Adam([parameter], lr=SETTINGS["rate"], fused=True)
         theirs = [[torch.from_numpy(a.copy())] for a in (w, g, m, v)]
 
-        def bare(arrays: list = theirs, step: torch.Tensor = torch.ones(())) -> None:
+        def bare(arrays: list[list[torch.Tensor]] = theirs, step: torch.Tensor = torch.ones(())) -> None:
+            w, g, m, v = arrays
             torch._fused_adam_(
-                *arrays, [], [step], lr=SETTINGS["rate"], beta1=SETTINGS["beta1"], beta2=SETTINGS["beta2"],
+                w, g, m, v, [], [step], lr=SETTINGS["rate"], beta1=SETTINGS["beta1"], beta2=SETTINGS["beta2"],
                 weight_decay=0.0, eps=SETTINGS["eps"], amsgrad=False, maximize=False,
             )  # fmt: skip
 
@@ -34,5 +36,5 @@ def adam_cases(quick: bool, threads: int) -> Iterator[Case]:
             adam(*arrays, t=1, **SETTINGS)
             return arrays[0]
 
-        rivals = {"torch fused Adam": rival.step, "torch._fused_adam_": bare}
+        rivals: dict[str, Callable[[], Any]] = {"torch fused Adam": rival.step, "torch._fused_adam_": bare}
         yield Case("adam", f"{size:,} parameters", ours, rivals, equals(expected), MOVED * size, "read")

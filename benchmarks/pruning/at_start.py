@@ -7,7 +7,7 @@ Each training is a line of the result file, and what is there is not done again.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import mean
@@ -33,7 +33,7 @@ def pruning(method: str, sparsity: float, seed: int) -> Prune:
     """Each method over all layers together, on the first 4,096 samples; SynFlow in its hundred rounds."""
     if method == "SynFlow":
         return Prune(sparsity, synflow, rounds=100)
-    scores = {"SNIP": snip, "GraSP": grasp, "random": partial(random, seed=seed)}
+    scores: dict[str, Callable[..., Any]] = {"SNIP": snip, "GraSP": grasp, "random": partial(random, seed=seed)}
     return Prune(sparsity, scores[method], samples=4096)
 
 

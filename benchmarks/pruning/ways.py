@@ -72,7 +72,7 @@ def ticket(s: float, at: Setting) -> list[CompressionStep]:
     learning = at.training(15, SGD(0.1, weight_decay=5e-5))
     early = replace(learning, epochs=2, schedule=Constant())(at.start, at.data)
     rounds = [exponential(k / 5, s) for k in range(1, 6)]
-    return [step for left in rounds for step in (learning, Prune(left), Rewind(early))] + [at.training(60)]
+    return [*(step for left in rounds for step in (learning, Prune(left), Rewind(early))), at.training(60)]
 
 
 def explored(s: float, at: Setting) -> list[CompressionStep]:

@@ -52,7 +52,7 @@ def forwards(sizes: list[int]) -> dict[str, Forward]:
     network = MLP.init(sizes)
     integers = IntegerMLP.of(Quantize()(network, data), x)
     sparse = IntegerMLP.of(Quantize()(Prune(0.95)(network, data), data), x)
-    found = {
+    found: dict[str, Forward] = {
         OURS: integers,
         "ONNX Runtime, QDQ": runtime(to_onnx(integers)),
         "ONNX Runtime, QGemm": runtime(to_onnx(integers, integers=True)),

@@ -129,6 +129,7 @@ def with_tree(change: Callable[[dict[str, Any]], object], network: MLP) -> bytes
     return container(header, body)
 
 
+NUMBERS: tuple[Any, ...]
 NUMBERS = (0, 1, -1, 127, 128, 255, 2**31, 2**32, 2**53, 2**62, 2**63, 2**64, 1e308, -0.5, True, None, "", [], {})
 
 
