@@ -35,7 +35,7 @@ from nncomp.steps import FineTune
 
 TEACHER, STUDENT = [784, 512, 32, 10], [784, 32, 32, 10]
 TEACHING = FineTune(40, optimizer=Adam(1e-3), schedule=Cosine(), dropout=(0.1, 0.3, 0.0))
-EPOCHS, TUNING, SEEDS = 10, 100, (0, 1, 2, 3, 4)
+EPOCHS, TUNING, SEEDS = 40, 100, (0, 1, 2, 3, 4)
 ON = ("mnist", "fashion-mnist")
 
 
