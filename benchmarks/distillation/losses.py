@@ -35,7 +35,10 @@ def smoothed(teacher: MLP, during: FineTune, dials: Dials) -> FineTune:
 
 
 def outputs(loss: Callable[..., Any], teacher: MLP, during: FineTune, dials: Dials) -> Distill:
-    return Distill(teacher=teacher, soft=loss, T=dials.get("T", 1.0), alpha=dials["alpha"], during=during)
+    """Beside the labels, with what the loss has of its own."""
+    own = {name: value for name, value in dials.items() if name not in ("T", "alpha")}
+    soft = partial(loss, **own) if own else loss
+    return Distill(teacher=teacher, soft=soft, T=dials.get("T", 1.0), alpha=dials["alpha"], during=during)
 
 
 def layers(loss: Callable[..., Any], teacher: MLP, during: FineTune, dials: Dials) -> Distill:
@@ -45,12 +48,13 @@ def layers(loss: Callable[..., Any], teacher: MLP, during: FineTune, dials: Dial
 
 HOT = [{"T": T, "alpha": alpha} for T, alpha in product((1.0, 2.0, 4.0, 8.0), (0.5, 0.9))]
 COLD = [{"alpha": alpha} for alpha in (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)]
+DECOUPLED = [{"T": T, "alpha": 0.5, "beta": beta} for T, beta in product((1.0, 2.0, 4.0, 8.0), (1.0, 8.0))]
 WEIGHTS = [{"weight": 10.0**k} for k in range(-4, 5)]
 MEAN: dict[Callable[..., Any], Callable[..., Any]] = {
     distill.rkd_angle: partial(distill.rkd_angle, reduction=distill.elementmean)
 }  # of 10^6 triples, not their sum
 OUTPUTS = (
-    distill.kl_divergence, distill.reverse_kl, distill.jensen_shannon, distill.alpha_divergence, distill.dkd,
+    distill.kl_divergence, distill.reverse_kl, distill.jensen_shannon, distill.alpha_divergence,
     distill.dist, distill.nkd, distill.logit_standardization,
 )  # fmt: skip
 LAYERS: tuple[Callable[..., Any], ...] = (
@@ -63,6 +67,7 @@ ROWS: Mapping[str, Row] = {
     "labels alone": Row(alone, [{"decay": decay} for decay in (0.0, 1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3)]),
     "label_smoothing": Row(smoothed, [{"epsilon": e} for e in (0.01, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)]),
     **{loss.__name__: Row(partial(outputs, loss), HOT) for loss in OUTPUTS},
+    "dkd": Row(partial(outputs, distill.dkd), DECOUPLED),
     "total_variation": Row(partial(outputs, distill.total_variation), HOT),
     "logit_regression": Row(partial(outputs, distill.logit_regression), COLD),
     **{loss.__name__: Row(partial(layers, MEAN.get(loss, loss)), WEIGHTS) for loss in LAYERS},
