@@ -4,8 +4,8 @@ Errors of 10,000 test samples, beside those of Hinton, Vinyals & Dean 2015, sect
 has dropout, batch norm, decay of weights and pictures jittered by a pixel, where the paper's has bounded norms and two
 pixels. (Errors of 10,000 training samples held out, after 30 epochs: 83; without batch norm 94; with two pixels 94;
 with SGD 99; with dropout of 0.2, 0.4 and 0.4 119. Of another 10,000: 80; with labels smoothed 78; in batches of 100 80;
-moved by fractions, up to 1 pixel 84, 1.5 80; after 120 epochs 58, and by fractions 62.) Students have none of these,
-and their transfer set is not jittered.
+moved by fractions, up to 1 pixel 84, 1.5 80; after 120 epochs 58, fractions 62, two pixels 56.) Students have none of
+these, and their transfer set is not jittered.
 `tune` trains a student alone and one distilled in four ways each, for one seed, and counts errors of the 5,000
 validation samples: `ALONE` and `DISTILLED` are the best. Then all 60,000 samples are learned, but where classes are
 missing, 55,000: the bias of the classes is chosen on the other 5,000, and the one chosen on the test split, as in the
