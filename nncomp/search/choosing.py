@@ -16,7 +16,7 @@ from nncomp.measure import network_cost
 from nncomp.network import MLP
 from nncomp.search.executors import Workers
 from nncomp.search.sensitivity import Choice, Measured, Sensitivity, layer_sensitivity, measured, named, split_of
-from nncomp.search.source import Source, case_of, data_of
+from nncomp.search.source import Source, case_of, data_of, key_of
 from nncomp.shown import aligned
 
 
@@ -86,7 +86,7 @@ def choose(
     found = choices
     if not isinstance(found, Sensitivity):
         found = layer_sensitivity(network, data, found, samples, workers)
-    elif found.of != case_of(network, data_of(data)):
+    elif found.of != case_of(network, key_of(data_of(data))):
         raise ValueError("this sensitivity is that of another network, or was measured on other data")
     split, held = split_of(data_of(data), found.samples), data_of(data).validation
     before = measured(network, held)

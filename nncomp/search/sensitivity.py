@@ -122,7 +122,7 @@ def layer_sensitivity(
     costs = [[layer_cost(layer) for layer in compressed.layers] for compressed in networks]
     sizes = np.array([[(cost.stored, cost.multiply_adds) for cost in row] for row in costs])
     loss, score, stored, work = alone[:, :, 0].T, alone[:, :, 1].T, sizes[:, :, 0].T, sizes[:, :, 1].T
-    of = case_of(network, loaded)
+    of = case_of(network, key)
     return Sensitivity(tuple(names), tuple(choices), before, networks, loss, score, stored, work, samples, of)
 
 

@@ -14,11 +14,7 @@ from nncomp.transforms import LSQ, XNOR
 from tests.strategies.data import blobs
 
 DATA = Data(blobs(300, 1), blobs(100, 2), blobs(100, 3), "blobs")
-
-
 SHORT = FineTune(epochs=2, batch=50, optimizer=Adam(rate=5e-3))
-
-
 STEPS = [
     FineTune(epochs=1),
     Prune(0.5),
