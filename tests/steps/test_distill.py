@@ -24,6 +24,11 @@ from tests.strategies.data import blobs
 LONG = replace(SHORT, epochs=60)
 
 
+def without(*classes: int) -> Data:
+    kept = ~np.isin(DATA.train.y, classes)
+    return replace(DATA, train=Split(DATA.train.x[kept], DATA.train.y[kept]))
+
+
 def test_it_teaches_a_smaller_student_and_leaves_the_teacher(dense: MLP) -> None:
     student, before = MLP.init([12, 6, 4]), dense.fingerprint()
     taught = Distill(student=student, during=LONG)(dense, DATA)
@@ -54,10 +59,8 @@ def test_the_original_teaches_all_steps_that_began_with_it(dense: MLP, tmp_path:
 
 def test_a_student_that_never_sees_a_class(dense: MLP) -> None:
     step = Distill(student=MLP.init([12, 6, 4]), without=(1, 2), during=LONG)
-    kept = np.isin(DATA.train.y, (0, 3))
-    fewer = replace(DATA, train=Split(DATA.train.x[kept], DATA.train.y[kept]))
     taught = step(dense, DATA)
-    assert taught.fingerprint() == replace(step, without=())(dense, fewer).fingerprint()
+    assert taught.fingerprint() == replace(step, without=())(dense, without(1, 2)).fingerprint()
     with pytest.raises(ValueError, match=r"without the classes \(0, 1, 2, 3\) there is nothing to learn from"):
         replace(step, without=(0, 1, 2, 3))(dense, DATA)
 
@@ -68,10 +71,8 @@ def test_a_student_that_never_sees_a_class(dense: MLP) -> None:
     ids=repr,
 )
 def test_a_price_is_shared_by_the_samples_that_are_learned(dense: MLP, step: Sparsify | Quantize) -> None:
-    kept = DATA.train.y != 3
-    few = replace(DATA, train=Split(DATA.train.x[kept], DATA.train.y[kept]))
     unseen, gone = (replace(step, during=Distill(teacher=dense, without=w, during=SHORT)) for w in ((3,), ()))
-    assert unseen(dense, DATA).fingerprint() == gone(dense, few).fingerprint()
+    assert unseen(dense, DATA).fingerprint() == gone(dense, without(3)).fingerprint()
 
 
 def test_a_transfer_set_needs_no_labels(dense: MLP) -> None:
